@@ -44,3 +44,19 @@ func (b *Batch) Add(other Batch) {
 	b.Chunks = append(b.Chunks, other.Chunks...)
 	b.Asides = append(b.Asides, other.Asides...)
 }
+
+// Malformed is the error of a decoder that could take nothing of a body. It
+// tells the sender what to mend.
+type Malformed struct {
+	// Field is the path of the field, as "alerts[3].startsAt"; "" for the body
+	// as a whole.
+	Field  string
+	Reason string
+}
+
+func (e *Malformed) Error() string {
+	if e.Field == "" {
+		return e.Reason
+	}
+	return e.Field + ": " + e.Reason
+}
