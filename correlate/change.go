@@ -98,6 +98,3 @@ type remedyText struct {
 	worked bool
 	failed bool
 }
-
-// verdicts weighs changes; see weigh.
-type verdicts []timeline.Change
