@@ -1,0 +1,133 @@
+// Package config reads hindcast's configuration file: YAML, every key
+// optional, unknown keys refused with their line and what was probably meant.
+//
+// It is read once when the process starts and again at SIGHUP; what it holds
+// is handed to the receivers, the runner and the retention loop by the wiring
+// in cmd/hindcast/server.
+package config
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"reflect"
+	"slices"
+	"time"
+
+	"go.yaml.in/yaml/v3"
+
+	"github.com/hindcast/hindcast/correlate"
+)
+
+// Config is everything that the file can say. Start from [Default].
+type Config struct {
+	// Config is how incidents are derived; its keys stand at the top level.
+	correlate.Config `yaml:",inline"`
+	// Retention is how long facts are kept.
+	Retention Retention `yaml:"retention"`
+}
+
+// Retention is how long facts are kept, counted from when they happened. 0
+// keeps them for ever.
+type Retention struct {
+	// Lines is the age at which raw log lines are deleted. What an incident
+	// cites is kept with the incident.
+	Lines time.Duration `yaml:"lines"`
+	// Counts is the age at which the counts of log patterns are deleted.
+	Counts time.Duration `yaml:"counts"`
+	// Events is the age at which alerts, notifications, silences, changes,
+	// commits and messages are deleted.
+	Events time.Duration `yaml:"events"`
+	// Asides is the age at which entries that could not be read, and were put
+	// aside, are deleted.
+	Asides time.Duration `yaml:"asides"`
+}
+
+const day = 24 * time.Hour
+
+// Default is the configuration of an empty file.
+func Default() Config {
+	return Config{
+		Config:    correlate.DefaultConfig(),
+		Retention: Retention{Lines: 7 * day, Counts: 30 * day, Events: 400 * day, Asides: 30 * day},
+	}
+}
+
+// MaxFile bounds a configuration file, in bytes.
+const MaxFile = 4 << 20
+
+// Load reads a file. An empty path is [Default]. An error that tells of the
+// file's content is of type [Problems] and holds all that is wrong.
+func Load(path string) (Config, error) {
+	if path == "" {
+		return Default(), nil
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return Config{}, fmt.Errorf("read configuration: %w", err)
+	}
+	defer f.Close()
+	text, err := io.ReadAll(io.LimitReader(f, MaxFile+1))
+	if err != nil {
+		return Config{}, fmt.Errorf("read configuration: %w", err)
+	}
+	if len(text) > MaxFile {
+		return Config{}, Problems{{File: path, Message: fmt.Sprintf("the file is larger than %d MiB", MaxFile>>20)}}
+	}
+	return Parse(text, path)
+}
+
+// Parse reads the text of a file; the name is used in messages.
+func Parse(text []byte, name string) (Config, error) {
+	c := Default()
+	decoder := yaml.NewDecoder(bytes.NewReader(text))
+	var document, more yaml.Node
+	switch err := decoder.Decode(&document); {
+	case errors.Is(err, io.EOF):
+		return c, nil
+	case err != nil:
+		return Config{}, Problems{yamlProblem(name, err)}
+	}
+	if err := decoder.Decode(&more); !errors.Is(err, io.EOF) {
+		return Config{}, Problems{{File: name, Line: more.Line, Message: "the file holds more than one YAML document"}}
+	}
+	checked := checker{file: name, lines: map[string]int{}}
+	for _, root := range document.Content {
+		checked.check(root, reflect.TypeFor[Config](), "")
+	}
+	if len(checked.problems) == 0 {
+		if err := document.Decode(&c); err != nil {
+			return Config{}, Problems{yamlProblem(name, err)}
+		}
+		for key, message := range c.validate() {
+			checked.report(checked.lineOf(key), key, "%s", message)
+		}
+	}
+	if problems := checked.problems; len(problems) > 0 {
+		slices.SortStableFunc(problems, func(a, b Problem) int { return a.Line - b.Line })
+		return Config{}, problems
+	}
+	return c, nil
+}
+
+// lineOf is the line of a key, or of the section that would hold it.
+func (c *checker) lineOf(key string) int {
+	for key != "" {
+		if line, ok := c.lines[key]; ok {
+			return line
+		}
+		key = parent(key)
+	}
+	return 0
+}
+
+func parent(key string) string {
+	for i := len(key) - 1; i >= 0; i-- {
+		if key[i] == '.' || key[i] == '[' {
+			return key[:i]
+		}
+	}
+	return ""
+}

@@ -1,0 +1,261 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// Problem is one thing that is wrong with a configuration file.
+type Problem struct {
+	File string
+	// Line is 0 when the key is not in the file.
+	Line int
+	// Key is the path of the key, as "receivers[2].class"; "" for the file as a
+	// whole.
+	Key     string
+	Message string
+}
+
+func (p Problem) String() string {
+	var b strings.Builder
+	b.WriteString(p.File)
+	if p.Line > 0 {
+		fmt.Fprintf(&b, ":%d", p.Line)
+	}
+	if p.Key != "" {
+		b.WriteString(": " + p.Key)
+	}
+	b.WriteString(": " + p.Message)
+	return b.String()
+}
+
+// Problems is the error of a configuration that cannot be used: everything
+// that is wrong with it, in the order of the file.
+type Problems []Problem
+
+func (ps Problems) Error() string {
+	lines := make([]string, len(ps))
+	for i, p := range ps {
+		lines[i] = p.String()
+	}
+	return strings.Join(lines, "\n")
+}
+
+// checker holds a YAML document against the type it is to be decoded into. It
+// finds unknown keys, which the decoder's KnownFields finds as well but without
+// saying where and what was meant; it notes the line of every key, for the
+// validation that follows; and it rewrites durations as the decoder reads them.
+type checker struct {
+	file     string
+	problems Problems
+	lines    map[string]int
+	nodes    int
+}
+
+// maxNodes bounds a document after its aliases are followed.
+const maxNodes = 100_000
+
+var durationType = reflect.TypeFor[time.Duration]()
+
+func (c *checker) report(line int, key, format string, args ...any) {
+	c.problems = append(c.problems, Problem{File: c.file, Line: line, Key: key, Message: fmt.Sprintf(format, args...)})
+}
+
+func (c *checker) check(node *yaml.Node, t reflect.Type, key string) {
+	if c.nodes++; c.nodes > maxNodes {
+		if c.nodes == maxNodes+1 {
+			c.report(node.Line, key, "the file has more than %d values", maxNodes)
+		}
+		return
+	}
+	c.lines[key] = node.Line
+	for node.Kind == yaml.AliasNode {
+		node = node.Alias
+	}
+	for t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	if node.Tag == "!!null" {
+		return
+	}
+	switch {
+	case reflect.PointerTo(t).Implements(unmarshalerType):
+		if err := node.Decode(reflect.New(t).Interface()); err != nil {
+			c.report(node.Line, key, "%s, got %s", err, describe(node))
+		}
+	case t == durationType:
+		c.checkDuration(node, key)
+	case t.Kind() == reflect.Struct && node.Kind == yaml.MappingNode:
+		c.checkStruct(node, t, key)
+	case t.Kind() == reflect.Slice && node.Kind == yaml.SequenceNode:
+		for i, item := range node.Content {
+			c.check(item, t.Elem(), key+"["+strconv.Itoa(i)+"]")
+		}
+	case t.Kind() == reflect.Map && node.Kind == yaml.MappingNode:
+		for i := 0; i+1 < len(node.Content); i += 2 {
+			c.check(node.Content[i+1], t.Elem(), join(key, node.Content[i].Value))
+		}
+	case t.Kind() == reflect.Struct:
+		c.report(node.Line, key, "want a section with keys, got %s", describe(node))
+	case t.Kind() == reflect.Slice:
+		c.report(node.Line, key, "want a list, got %s", describe(node))
+	case node.Kind != yaml.ScalarNode:
+		c.report(node.Line, key, "want a single value, got %s", describe(node))
+	case node.Decode(reflect.New(t).Interface()) != nil:
+		c.report(node.Line, key, "want %s, got %s", typeName(t), describe(node))
+	}
+}
+
+var unmarshalerType = reflect.TypeFor[yaml.Unmarshaler]()
+
+func (c *checker) checkStruct(node *yaml.Node, t reflect.Type, key string) {
+	fields := fieldsOf(t)
+	seen := map[string]bool{}
+	for i := 0; i+1 < len(node.Content); i += 2 {
+		name, value := node.Content[i], node.Content[i+1]
+		path := join(key, name.Value)
+		at := slices.IndexFunc(fields, func(f field) bool { return f.key == name.Value })
+		switch {
+		case at < 0:
+			c.report(name.Line, path, "unknown key%s", suggest(name.Value, fields))
+		case seen[name.Value]:
+			c.report(name.Line, path, "the key stands here twice")
+		default:
+			c.check(value, fields[at].typ, path)
+			c.lines[path] = name.Line
+		}
+		seen[name.Value] = true
+	}
+}
+
+func (c *checker) checkDuration(node *yaml.Node, key string) {
+	d, err := ParseDuration(node.Value)
+	if node.Kind != yaml.ScalarNode || err != nil {
+		c.report(node.Line, key, "want a duration like 30s, 5m, 1h30m or 7d, got %s", describe(node))
+		return
+	}
+	node.Tag, node.Value, node.Style = "!!str", d.String(), 0
+}
+
+// field is a key of a section.
+type field struct {
+	key  string
+	typ  reflect.Type
+	name string
+	// owner is the struct that declares it.
+	owner reflect.Type
+}
+
+// fieldsOf lists the keys of a struct, those of inlined structs among them.
+func fieldsOf(t reflect.Type) []field {
+	var fields []field
+	for f := range fieldsIn(t) {
+		key, options, _ := strings.Cut(f.Tag.Get("yaml"), ",")
+		switch {
+		case key == "-" || !f.IsExported():
+		case options == "inline":
+			fields = append(fields, fieldsOf(f.Type)...)
+		default:
+			if key == "" {
+				key = strings.ToLower(f.Name)
+			}
+			fields = append(fields, field{key: key, typ: f.Type, name: f.Name, owner: t})
+		}
+	}
+	return fields
+}
+
+func fieldsIn(t reflect.Type) func(func(reflect.StructField) bool) {
+	return func(yield func(reflect.StructField) bool) {
+		for i := range t.NumField() {
+			if !yield(t.Field(i)) {
+				return
+			}
+		}
+	}
+}
+
+func join(key, name string) string {
+	if key == "" {
+		return name
+	}
+	return key + "." + name
+}
+
+func describe(node *yaml.Node) string {
+	switch node.Kind {
+	case yaml.MappingNode:
+		return "a section with keys"
+	case yaml.SequenceNode:
+		return "a list"
+	}
+	return strconv.Quote(clip(node.Value))
+}
+
+func clip(s string) string {
+	if len(s) > 60 {
+		return s[:60] + "…"
+	}
+	return s
+}
+
+// suggest names the key that was probably meant.
+func suggest(got string, fields []field) string {
+	best, least := "", max(2, len(got)/3)+1
+	for _, f := range fields {
+		if d := distance(got, f.key); d < least {
+			best, least = f.key, d
+		}
+	}
+	if best == "" {
+		return ""
+	}
+	return fmt.Sprintf("; did you mean %q?", best)
+}
+
+// distance is how many characters must be inserted, deleted or replaced to
+// make b of a (Levenshtein).
+func distance(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			cost := diagonal
+			if a[i] != b[j] {
+				cost++
+			}
+			diagonal = row[j+1]
+			row[j+1] = min(cost, row[j]+1, row[j+1]+1)
+		}
+	}
+	return row[len(b)]
+}
+
+// yamlProblem turns an error of the YAML parser into a problem.
+func yamlProblem(file string, err error) Problem {
+	message := strings.TrimPrefix(err.Error(), "yaml: ")
+	var typeError *yaml.TypeError
+	if errors.As(err, &typeError) {
+		message = strings.Join(typeError.Errors, "; ")
+	}
+	p := Problem{File: file, Message: message}
+	if rest, ok := strings.CutPrefix(message, "line "); ok {
+		if number, text, ok := strings.Cut(rest, ": "); ok {
+			if line, err := strconv.Atoi(number); err == nil {
+				p.Line, p.Message = line, text
+			}
+		}
+	}
+	return p
+}
