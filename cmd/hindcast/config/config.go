@@ -19,6 +19,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/hindcast/hindcast/correlate"
+	"github.com/hindcast/hindcast/ingest"
 )
 
 // Config is everything that the file can say. Start from [Default].
@@ -27,6 +28,8 @@ type Config struct {
 	correlate.Config `yaml:",inline"`
 	// Retention is how long facts are kept.
 	Retention Retention `yaml:"retention"`
+	// Limits bounds what receiving may use.
+	Limits ingest.Limits `yaml:"limits"`
 }
 
 // Retention is how long facts are kept, counted from when they happened. 0
@@ -52,6 +55,7 @@ func Default() Config {
 	return Config{
 		Config:    correlate.DefaultConfig(),
 		Retention: Retention{Lines: 7 * day, Counts: 30 * day, Events: 400 * day, Asides: 30 * day},
+		Limits:    ingest.DefaultLimits(),
 	}
 }
 

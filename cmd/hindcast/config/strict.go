@@ -51,7 +51,8 @@ func (ps Problems) Error() string {
 // checker holds a YAML document against the type it is to be decoded into. It
 // finds unknown keys, which the decoder's KnownFields finds as well but without
 // saying where and what was meant; it notes the line of every key, for the
-// validation that follows; and it rewrites durations as the decoder reads them.
+// validation that follows; and it rewrites durations
+// and sizes as the decoder reads them.
 type checker struct {
 	file     string
 	problems Problems
@@ -62,7 +63,12 @@ type checker struct {
 // maxNodes bounds a document after its aliases are followed.
 const maxNodes = 100_000
 
-var durationType = reflect.TypeFor[time.Duration]()
+var (
+	durationType = reflect.TypeFor[time.Duration]()
+	// sizeType is for numbers of bytes: nothing else in the configuration is an
+	// int64.
+	sizeType = reflect.TypeFor[int64]()
+)
 
 func (c *checker) report(line int, key, format string, args ...any) {
 	c.problems = append(c.problems, Problem{File: c.file, Line: line, Key: key, Message: fmt.Sprintf(format, args...)})
@@ -86,12 +92,10 @@ func (c *checker) check(node *yaml.Node, t reflect.Type, key string) {
 		return
 	}
 	switch {
-	case reflect.PointerTo(t).Implements(unmarshalerType):
-		if err := node.Decode(reflect.New(t).Interface()); err != nil {
-			c.report(node.Line, key, "%s, got %s", err, describe(node))
-		}
 	case t == durationType:
 		c.checkDuration(node, key)
+	case t == sizeType:
+		c.checkSize(node, key)
 	case t.Kind() == reflect.Struct && node.Kind == yaml.MappingNode:
 		c.checkStruct(node, t, key)
 	case t.Kind() == reflect.Slice && node.Kind == yaml.SequenceNode:
@@ -112,8 +116,6 @@ func (c *checker) check(node *yaml.Node, t reflect.Type, key string) {
 		c.report(node.Line, key, "want %s, got %s", typeName(t), describe(node))
 	}
 }
-
-var unmarshalerType = reflect.TypeFor[yaml.Unmarshaler]()
 
 func (c *checker) checkStruct(node *yaml.Node, t reflect.Type, key string) {
 	fields := fieldsOf(t)
@@ -142,6 +144,15 @@ func (c *checker) checkDuration(node *yaml.Node, key string) {
 		return
 	}
 	node.Tag, node.Value, node.Style = "!!str", d.String(), 0
+}
+
+func (c *checker) checkSize(node *yaml.Node, key string) {
+	n, err := ParseSize(node.Value)
+	if node.Kind != yaml.ScalarNode || err != nil {
+		c.report(node.Line, key, "%v, got %s", errSize, describe(node))
+		return
+	}
+	node.Tag, node.Value, node.Style = "!!int", strconv.FormatInt(n, 10), 0
 }
 
 // field is a key of a section.

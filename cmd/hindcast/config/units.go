@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/prometheus/common/model"
-	"go.yaml.in/yaml/v3"
 )
 
 // ParseDuration reads a duration as Prometheus writes it (5m, 1h30m, 7d), or
@@ -33,10 +32,6 @@ func FormatDuration(d time.Duration) string {
 	return model.Duration(d).String()
 }
 
-// Bytes is a size. In YAML it is a number of bytes, or one with a unit: KB, MB,
-// GB (powers of 1000), KiB, MiB or GiB (powers of 1024).
-type Bytes int64
-
 var units = []struct {
 	name string
 	size float64
@@ -47,9 +42,10 @@ var units = []struct {
 
 var errSize = errors.New("want a size like 512KiB, 10MiB or a number of bytes")
 
-// UnmarshalYAML reads the size.
-func (b *Bytes) UnmarshalYAML(node *yaml.Node) error {
-	number, size := strings.TrimSpace(node.Value), 1.0
+// ParseSize reads a number of bytes, or one with a unit: KB, MB, GB (powers of
+// 1000), KiB, MiB or GiB (powers of 1024).
+func ParseSize(text string) (int64, error) {
+	number, size := strings.TrimSpace(text), 1.0
 	for _, u := range units {
 		if rest, ok := strings.CutSuffix(number, u.name); ok {
 			number, size = strings.TrimSpace(rest), u.size
@@ -58,23 +54,22 @@ func (b *Bytes) UnmarshalYAML(node *yaml.Node) error {
 	}
 	n, err := strconv.ParseFloat(number, 64)
 	if err != nil || !(n >= 0 && n*size < 1<<62) {
-		return errSize
+		return 0, errSize
 	}
-	*b = Bytes(n * size)
-	return nil
+	return int64(n * size), nil
 }
 
-// String writes the size with the greatest unit that divides it.
-func (b Bytes) String() string {
+// FormatSize writes a size with the greatest unit that divides it.
+func FormatSize(bytes int64) string {
 	switch {
-	case b > 0 && b%(1<<30) == 0:
-		return fmt.Sprintf("%dGiB", b>>30)
-	case b > 0 && b%(1<<20) == 0:
-		return fmt.Sprintf("%dMiB", b>>20)
-	case b > 0 && b%(1<<10) == 0:
-		return fmt.Sprintf("%dKiB", b>>10)
+	case bytes > 0 && bytes%(1<<30) == 0:
+		return fmt.Sprintf("%dGiB", bytes>>30)
+	case bytes > 0 && bytes%(1<<20) == 0:
+		return fmt.Sprintf("%dMiB", bytes>>20)
+	case bytes > 0 && bytes%(1<<10) == 0:
+		return fmt.Sprintf("%dKiB", bytes>>10)
 	}
-	return strconv.FormatInt(int64(b), 10)
+	return strconv.FormatInt(bytes, 10)
 }
 
 // typeName says in the reader's words what a key takes.
@@ -85,7 +80,7 @@ func typeName(t reflect.Type) string {
 	switch {
 	case t == durationType:
 		return "duration"
-	case t == reflect.TypeFor[Bytes]():
+	case t == sizeType:
 		return "size"
 	}
 	switch t.Kind() {

@@ -16,6 +16,7 @@ func (c *Config) validate() iter.Seq2[string, string] {
 		c.validateNames(v)
 		c.validateTimes(v)
 		c.validateRetention(v)
+		v.joined("limits", c.Limits.Validate())
 	}
 }
 
@@ -40,6 +41,24 @@ func (v *validation) oneOf(key, got string, want ...string) {
 func (v *validation) notEmpty(key, got string) {
 	if got == "" {
 		v.report(key, "must not be empty")
+	}
+}
+
+// joined reports errors that were joined and each begin with the key that they
+// are about, below a section.
+func (v *validation) joined(section string, err error) {
+	var all []error
+	switch joined := err.(type) {
+	case nil:
+		return
+	case interface{ Unwrap() []error }:
+		all = joined.Unwrap()
+	default:
+		all = []error{err}
+	}
+	for _, err := range all {
+		key, message, _ := strings.Cut(err.Error(), " ")
+		v.report(section+"."+key, "%s", message)
 	}
 }
 

@@ -1,0 +1,63 @@
+package server
+
+import (
+	"reflect"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promauto"
+
+	"github.com/hindcast/hindcast/cmd/hindcast/config"
+)
+
+// reloadMetrics tell whether the file on disk is the one in force.
+type reloadMetrics struct {
+	successful prometheus.Gauge
+	at         prometheus.Gauge
+}
+
+func newReloadMetrics(registerer prometheus.Registerer) *reloadMetrics {
+	factory := promauto.With(registerer)
+	m := &reloadMetrics{
+		successful: factory.NewGauge(prometheus.GaugeOpts{
+			Name: "hindcast_config_last_reload_successful",
+			Help: "1 when the configuration was read the last time it was tried, else 0.",
+		}),
+		at: factory.NewGauge(prometheus.GaugeOpts{
+			Name: "hindcast_config_last_reload_success_timestamp_seconds",
+			Help: "When the configuration was last read.",
+		}),
+	}
+	m.successful.Set(1)
+	m.at.SetToCurrentTime()
+	return m
+}
+
+// Reload reads the configuration file and puts it in force. When it is bad,
+// the old configuration stays, and the error says why. The limits of receiving
+// change with a restart only; a change of them is logged.
+func (s *Server) Reload(file string) error {
+	next, err := config.Load(file)
+	if err == nil {
+		err = s.apply(next)
+	}
+	if err != nil {
+		s.reloads.successful.Set(0)
+		return err
+	}
+	s.reloads.successful.Set(1)
+	s.reloads.at.SetToCurrentTime()
+	return nil
+}
+
+func (s *Server) apply(next config.Config) error {
+	if err := s.pollers.set(next); err != nil {
+		return err
+	}
+	s.formats.set(next)
+	s.retention.policy.Store(&next.Retention)
+	s.runner.Reload(next.Config)
+	if !reflect.DeepEqual(next.Limits, s.options.Config.Limits) {
+		s.options.Logger.Warn("limits have changed in the configuration; they take effect at the next start")
+	}
+	return nil
+}

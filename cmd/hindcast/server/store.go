@@ -1,0 +1,35 @@
+package server
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/hindcast/hindcast/storage"
+	"github.com/hindcast/hindcast/storage/sqlite"
+)
+
+// ErrStoreSpec says that a --store cannot be understood.
+type ErrStoreSpec struct{ Spec string }
+
+func (e ErrStoreSpec) Error() string {
+	return fmt.Sprintf("%q is not a store: want sqlite:PATH", e.Spec)
+}
+
+// SQLitePath is the path of a store like sqlite:PATH.
+func SQLitePath(spec string) (string, error) {
+	path, ok := strings.CutPrefix(spec, "sqlite:")
+	if !ok || path == "" {
+		return "", ErrStoreSpec{spec}
+	}
+	return path, nil
+}
+
+// openStore opens what --store names, and makes it when it does not exist.
+func openStore(ctx context.Context, spec string, options sqlite.Options) (storage.Store, error) {
+	path, err := SQLitePath(spec)
+	if err != nil {
+		return nil, err
+	}
+	return sqlite.Open(ctx, path, options)
+}
