@@ -2,7 +2,6 @@ package event
 
 import (
 	"fmt"
-	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -34,7 +33,8 @@ func (l Labels) Fingerprint() Fingerprint {
 		}
 		sum = (sum ^ separator) * prime
 	}
-	for _, name := range l.Names() {
+	var few [32]string // alerts rarely have more: this spares an allocation
+	for _, name := range l.appendNames(few[:0]) {
 		if l[name] == "" {
 			continue
 		}
@@ -45,7 +45,15 @@ func (l Labels) Fingerprint() Fingerprint {
 }
 
 // Names are the labels' names in ascending order.
-func (l Labels) Names() []string { return slices.Sorted(maps.Keys(l)) }
+func (l Labels) Names() []string { return l.appendNames(make([]string, 0, len(l))) }
+
+func (l Labels) appendNames(to []string) []string {
+	for name := range l {
+		to = append(to, name)
+	}
+	slices.Sort(to)
+	return to
+}
 
 // First is the value of the first of the names that has one that is not
 // empty, else "".
