@@ -38,7 +38,8 @@ const (
 // own.
 //
 // A single change that is wrong is an error (*event.Malformed); one of an
-// array is put aside, and the others are taken.
+// array is put aside, and the others are taken; when none is left, the first
+// failure is the error as well.
 func DecodeDeploys(b []byte, receivedAt time.Time) (event.Batch, error) {
 	return body.Decode(b, event.RoadDeploys, receivedAt, func(o *body.Object) event.Event {
 		return change(o, receivedAt.UTC())

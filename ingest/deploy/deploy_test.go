@@ -280,8 +280,8 @@ func fuzz(f *testing.F, decode func([]byte, time.Time) (event.Batch, error)) {
 		batch, err := decode(body, received)
 		if err != nil {
 			var malformed *event.Malformed
-			if !errors.As(err, &malformed) || batch.Len() != 0 {
-				t.Fatalf("error is %v with %d facts, want a Malformed with none", err, batch.Len())
+			if !errors.As(err, &malformed) || len(batch.Events) != 0 {
+				t.Fatalf("error is %v with %d events, want a Malformed with none", err, len(batch.Events))
 			}
 			return
 		}

@@ -56,7 +56,8 @@ func Decode(eventType, deliveryID string, b []byte, receivedAt time.Time) (event
 // IDs of events are taken from GitHub's own (of the deployment, the status,
 // the run with its attempt and action, the commit), so that a redelivery is
 // the same event. A payload that is wrong is an error (*event.Malformed); a
-// commit of a push that is wrong is put aside, and the others are taken.
+// commit of a push that is wrong is put aside, and the others are taken; when
+// none is left, what is wrong with the first is the error as well.
 func (c Config) Decode(eventType, deliveryID string, b []byte, receivedAt time.Time) (event.Batch, error) {
 	receivedAt = receivedAt.UTC()
 	var read func(p *payload) (event.Event, bool)

@@ -357,8 +357,8 @@ func FuzzDecode(f *testing.F) {
 		batch, err := Decode(eventType, "guid", body, received)
 		if err != nil {
 			var malformed *event.Malformed
-			if !errors.As(err, &malformed) || batch.Len() != 0 {
-				t.Fatalf("error is %v with %d facts, want a Malformed with none", err, batch.Len())
+			if !errors.As(err, &malformed) || len(batch.Events) != 0 {
+				t.Fatalf("error is %v with %d events, want a Malformed with none", err, len(batch.Events))
 			}
 			return
 		}

@@ -25,12 +25,16 @@ func (c Config) push(p *payload, deliveryID string, receivedAt time.Time) (event
 		return event.Batch{}, nil
 	}
 	var batch event.Batch
+	var wrong *event.Malformed
 	for _, item := range items {
 		o := item.Alone()
 		told := commit(p, o)
 		if f := o.Failure(); f != nil {
 			if deliveryID != "" {
 				f.Reason += " (delivery " + deliveryID[:min(len(deliveryID), 100)] + ")"
+			}
+			if wrong == nil {
+				wrong = f.Malformed()
 			}
 			batch.Asides = append(batch.Asides, f.Aside(event.RoadGitHub, receivedAt, item.Raw))
 			continue
@@ -39,6 +43,9 @@ func (c Config) push(p *payload, deliveryID string, receivedAt time.Time) (event
 		e.Road, e.ReceivedAt, e.Raw = event.RoadGitHub, receivedAt, item.Raw
 		e.ClockSuspect = o.ClockSuspect()
 		batch.Events = append(batch.Events, e)
+	}
+	if wrong != nil && len(batch.Events) == 0 {
+		return batch, wrong
 	}
 	return batch, nil
 }

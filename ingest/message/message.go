@@ -40,7 +40,8 @@ const (
 // same event.
 //
 // A single message that is wrong is an error (*event.Malformed); one of an
-// array is put aside, and the others are taken.
+// array is put aside, and the others are taken; when none is left, the first
+// failure is the error as well.
 func Decode(b []byte, receivedAt time.Time) (event.Batch, error) {
 	return body.Decode(b, event.RoadMessages, receivedAt, func(o *body.Object) event.Event {
 		return read(o, receivedAt.UTC())

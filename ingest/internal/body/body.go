@@ -27,7 +27,8 @@ const MaxEntries = 10_000
 // the event when the entry has failed.
 //
 // A single object that fails is the error (*event.Malformed). An entry of an
-// array that fails is put aside, and the others are taken.
+// array that fails is put aside, and the others are taken; when all fail, the
+// first failure is the error as well, beside what was put aside.
 func Decode(body []byte, road event.Road, receivedAt time.Time, read func(*Object) event.Event) (event.Batch, error) {
 	receivedAt = receivedAt.UTC()
 	entries, single, err := Split(body)
@@ -35,6 +36,7 @@ func Decode(body []byte, road event.Road, receivedAt time.Time, read func(*Objec
 		return event.Batch{}, err
 	}
 	var batch event.Batch
+	var first *Failure
 	for i, raw := range entries {
 		path := ""
 		if !single {
@@ -46,12 +48,18 @@ func Decode(body []byte, road event.Road, receivedAt time.Time, read func(*Objec
 			if single {
 				return event.Batch{}, f.Malformed()
 			}
+			if first == nil {
+				first = f
+			}
 			batch.Asides = append(batch.Asides, f.Aside(road, receivedAt, raw))
 			continue
 		}
 		e.Road, e.ReceivedAt, e.Raw = road, receivedAt, raw
 		e.ClockSuspect = entry.ClockSuspect()
 		batch.Events = append(batch.Events, e)
+	}
+	if first != nil && len(batch.Events) == 0 {
+		return batch, first.Malformed()
 	}
 	return batch, nil
 }

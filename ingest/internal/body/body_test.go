@@ -165,6 +165,11 @@ func TestDecodePutsBadEntriesAside(t *testing.T) {
 			t.Errorf("aside %d has ID %v and %d bytes", i, batch.Asides[i].ID, len(batch.Asides[i].Raw))
 		}
 	}
+	batch, err = Decode([]byte(`[{}, 1]`), "road", received, read)
+	var malformed *event.Malformed
+	if !errors.As(err, &malformed) || malformed.Field != "[0].service" || len(batch.Asides) != 2 {
+		t.Errorf("an array of bad entries only gives error %v and %d asides, want one that names [0].service, and 2", err, len(batch.Asides))
+	}
 	if _, err := Decode([]byte(`{"service":null}`), "road", received, read); err == nil || err.Error() != "service: required" {
 		t.Errorf("a single bad entry gives error %v, want service: required", err)
 	}
