@@ -77,8 +77,9 @@ type Feed interface {
 	// was appended later.
 	Tip(ctx context.Context) (Cursor, error)
 	// Window yields the events that occurred, and the observations whose time
-	// from start to the last sighting overlaps, in [from, to), in pages and in
-	// ascending order of ID.
+	// from start to the last sighting (see [LastSighting]) overlaps, in
+	// [from, to), in pages and in ascending order of ID. It stops at an error of
+	// yield and returns it. Zero times bound nothing.
 	Window(ctx context.Context, from, to time.Time, yield func(FactPage) error) error
 	// Counts returns the counts in [from, to) of the services, or of all when
 	// none is named, at or above a level. Counts of the same lines (equal key
@@ -99,7 +100,20 @@ type FactPage struct {
 // Len is the number of facts in the page.
 func (p FactPage) Len() int { return len(p.Events) + len(p.Observations) + len(p.Counts) }
 
-// CountQuery selects counts.
+// LastSighting is the end of the time for which [Feed.Window] has an
+// observation: the latest time at which anybody said anything of the alert.
+func LastSighting(o event.Observation) time.Time {
+	last := o.StartsAt
+	for _, t := range []time.Time{o.FiringSeenAt, o.EndedAt, o.LastReceivedAt} {
+		if t.After(last) {
+			last = t
+		}
+	}
+	return last
+}
+
+// CountQuery selects the counts whose second begins in [From, To). A zero time
+// bounds nothing.
 type CountQuery struct {
 	From, To time.Time
 	Services []string
@@ -137,7 +151,8 @@ type LineQuery struct {
 	Cursor   string
 }
 
-// StoredLine is a line with what its stream says.
+// StoredLine is a line with what its stream says. Labels are its stream's, and
+// beside them its metadata, which counts where both name the same.
 type StoredLine struct {
 	At          time.Time       `json:"at"`
 	Service     string          `json:"service"`
@@ -174,7 +189,8 @@ type Derivations interface {
 	Publish(ctx context.Context, claim Claim, derived []Derived) error
 	// Published lists what is stored of incidents that ended, or were last
 	// derived, at or after since, without entries: what a runner must know to
-	// go on after a restart.
+	// go on after a restart. Those that have no end and are not sealed are
+	// always there. Signals come in ascending order.
 	Published(ctx context.Context, since time.Time) ([]Published, error)
 	// Timeline finds a timeline by the incident's ID. When another incident
 	// holds the ID as a member signal or an alias, that one is returned; the

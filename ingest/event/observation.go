@@ -60,9 +60,11 @@ func (o Observation) Expired() bool {
 
 // Merge joins two sightings of one alert. It is commutative, associative and
 // idempotent, so the order and number of deliveries do not matter. Both must
-// have the same fingerprint and start.
+// have the same fingerprint and, to the millisecond, the same start: some
+// senders cut the rest off, so the later one is the more exact.
 func (o Observation) Merge(p Observation) Observation {
 	m := o
+	m.StartsAt = latest(o.StartsAt, p.StartsAt)
 	if firstSighting(p, o) {
 		m.Labels, m.Annotations, m.GeneratorURL, m.Raw = p.Labels, p.Annotations, p.GeneratorURL, p.Raw
 		m.FirstReceivedAt = p.FirstReceivedAt

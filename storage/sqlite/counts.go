@@ -1,0 +1,219 @@
+package sqlite
+
+import (
+	"cmp"
+	"context"
+	"database/sql"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/hindcast/hindcast/ingest/event"
+	"github.com/hindcast/hindcast/storage"
+)
+
+// Counts implements [storage.Feed]. They come in ascending order of second,
+// then of the rest of their keys.
+func (s *Store) Counts(ctx context.Context, q storage.CountQuery) ([]event.Count, error) {
+	from, to := span(q.From, q.To)
+	// The first second that begins at or after from, and the first that begins
+	// at or after to.
+	first, end := ceilDiv(from, second), ceilDiv(to, second)
+	wanted := make(map[string]bool, len(q.Services))
+	for _, name := range q.Services {
+		wanted[name] = true
+	}
+	set := newCountSet()
+	want := func(k *event.CountKey) bool {
+		return k.Second >= first && k.Second < end && k.Level >= q.MinLevel && (len(wanted) == 0 || wanted[k.Service])
+	}
+	err := s.eachPiece(ctx, pieceQuery{services: q.Services, first: first, end: end, minLevel: q.MinLevel}, func(p *countPiece) error {
+		return p.read(want, func(c *event.Count) { set.add(c) })
+	})
+	if err != nil {
+		return nil, fmt.Errorf("counts: %w", err)
+	}
+	return set.sorted(), nil
+}
+
+// pieceQuery selects pieces with counts by the directory, for the seconds from
+// first inclusive to end exclusive.
+type pieceQuery struct {
+	services   []string
+	first, end int64
+	minLevel   event.Level
+}
+
+// countPiece is the counts of a piece as they are stored; mild is nil when the
+// query's level leaves them out.
+type countPiece struct {
+	receivedAt  int64
+	grave, mild []byte
+}
+
+func (p *countPiece) read(want func(*event.CountKey) bool, visit func(*event.Count)) error {
+	if err := readCounts(p.grave, want, visit); err != nil {
+		return err
+	}
+	return readCounts(p.mild, want, visit)
+}
+
+// eachPiece visits the pieces that may hold what the query asks for, each once.
+func (s *Store) eachPiece(ctx context.Context, q pieceQuery, visit func(*countPiece) error) error {
+	if q.first >= q.end {
+		return nil
+	}
+	seqs, err := s.pieceSeqs(ctx, q)
+	if err != nil {
+		return err
+	}
+	query := "SELECT received_at, grave, mild FROM pieces WHERE seq = ?"
+	if q.minLevel >= event.LevelWarn {
+		query = "SELECT received_at, grave, NULL FROM pieces WHERE seq = ?"
+	}
+	for _, seq := range seqs {
+		var p countPiece
+		if err := s.row(ctx, query, []any{seq}, &p.receivedAt, &p.grave, &p.mild); err != nil {
+			if ignoreGone(err) != nil {
+				return err
+			}
+			continue
+		}
+		if err := visit(&p); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *Store) pieceSeqs(ctx context.Context, q pieceQuery) ([]int64, error) {
+	keys := []int64{allServices}
+	if len(q.services) > 0 {
+		keys = keys[:0]
+		for _, name := range q.services {
+			keys = append(keys, serviceKey(name))
+		}
+		slices.Sort(keys)
+		keys = slices.Compact(keys)
+	}
+	var seqs []int64
+	for _, key := range keys {
+		rows, err := s.rows(ctx, `SELECT seq FROM segments
+			WHERE service = ? AND from_sec >= ? AND from_sec < ? AND to_sec >= ? AND levels & ? != 0`,
+			key, minuteOf(q.first), q.end, q.first, levelsFrom(q.minLevel))
+		if err != nil {
+			return nil, err
+		}
+		err = each(rows, func(r *sql.Rows) error {
+			var seq int64
+			err := r.Scan(&seq)
+			seqs = append(seqs, seq)
+			return err
+		})
+		if err != nil {
+			return nil, s.classify(err)
+		}
+	}
+	slices.Sort(seqs)
+	return slices.Compact(seqs), nil
+}
+
+// countSet holds counts, those of the same lines once.
+type countSet struct {
+	counts []event.Count
+	where  map[sameLines]int
+}
+
+type sameLines struct {
+	event.CountKey
+	digest uint64
+}
+
+func newCountSet() *countSet { return &countSet{where: make(map[sameLines]int)} }
+
+// add keeps, of two counts of the same lines, the one whose sample comes
+// first, so that the order of arrival does not show.
+func (s *countSet) add(c *event.Count) {
+	key := sameLines{c.CountKey, c.Digest}
+	i, ok := s.where[key]
+	if !ok {
+		s.where[key] = len(s.counts)
+		s.counts = append(s.counts, *c)
+		return
+	}
+	if strings.Compare(c.Sample, s.counts[i].Sample) < 0 {
+		s.counts[i] = *c
+	}
+}
+
+func (s *countSet) sorted() []event.Count {
+	slices.SortFunc(s.counts, func(a, b event.Count) int {
+		return cmp.Or(
+			cmp.Compare(a.Second, b.Second), strings.Compare(a.Service, b.Service), strings.Compare(a.Environment, b.Environment),
+			strings.Compare(a.Version, b.Version), cmp.Compare(a.Level, b.Level), cmp.Compare(a.Pattern, b.Pattern), cmp.Compare(a.Digest, b.Digest),
+		)
+	})
+	return s.counts
+}
+
+// logFacts sums what logs said, for those IDs that name it. There is no row for
+// a count: an ID begins with its second, whose counts are read and named.
+func (s *Store) logFacts(ctx context.Context, ids []event.ID) (map[event.ID]*storage.LogFact, error) {
+	bySecond := make(map[int64]map[event.ID]bool)
+	for _, id := range ids {
+		ms := id.Time().UnixMilli()
+		if ms%1000 != 0 {
+			continue
+		}
+		if bySecond[ms/1000] == nil {
+			bySecond[ms/1000] = make(map[event.ID]bool)
+		}
+		bySecond[ms/1000][id] = true
+	}
+	facts := make(map[event.ID]*storage.LogFact)
+	for sec, wanted := range bySecond {
+		if err := s.logFactsOf(ctx, sec, wanted, facts); err != nil {
+			return nil, err
+		}
+	}
+	return facts, nil
+}
+
+func (s *Store) logFactsOf(ctx context.Context, sec int64, wanted map[event.ID]bool, facts map[event.ID]*storage.LogFact) error {
+	sets := make(map[event.ID]*countSet)
+	received := make(map[event.ID]int64)
+	err := s.eachPiece(ctx, pieceQuery{first: sec, end: sec + 1}, func(p *countPiece) error {
+		return p.read(func(k *event.CountKey) bool { return k.Second == sec && wanted[k.ID()] }, func(c *event.Count) {
+			id := c.CountKey.ID()
+			if sets[id] == nil {
+				sets[id], received[id] = newCountSet(), p.receivedAt
+			}
+			sets[id].add(c)
+			received[id] = min(received[id], p.receivedAt)
+		})
+	})
+	for id, set := range sets {
+		facts[id] = sumCounts(set.sorted(), timeOf(received[id]))
+	}
+	return err
+}
+
+// sumCounts sums counts of one key. Template and sample are those of the first
+// line.
+func sumCounts(counts []event.Count, receivedAt time.Time) *storage.LogFact {
+	f := &storage.LogFact{CountKey: counts[0].CountKey, ReceivedAt: receivedAt}
+	var first *event.Count
+	for i := range counts {
+		c := &counts[i]
+		f.N += c.N
+		if first == nil || c.First.Before(first.First) || (c.First.Equal(first.First) && c.Sample < first.Sample) {
+			first = c
+		}
+		if c.Last.After(f.Last) {
+			f.Last = c.Last
+		}
+	}
+	f.First, f.Template, f.Sample = first.First, first.Template, first.Sample
+	return f
+}

@@ -1,0 +1,65 @@
+package sqlite
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/hindcast/hindcast/ingest/event"
+	"github.com/hindcast/hindcast/storage"
+)
+
+// Fact implements [storage.Facts].
+func (s *Store) Fact(ctx context.Context, id event.ID) (storage.Fact, error) {
+	for _, find := range []func(context.Context, event.ID) (storage.Fact, error){s.event, s.observation, s.logFact} {
+		f, err := find(ctx, id)
+		if errors.Is(err, storage.ErrNotFound) {
+			continue
+		}
+		if err != nil {
+			return storage.Fact{}, fmt.Errorf("fact %s: %w", id, err)
+		}
+		return f, nil
+	}
+	return storage.Fact{}, fmt.Errorf("fact %s: %w", id, storage.ErrNotFound)
+}
+
+func (s *Store) event(ctx context.Context, id event.ID) (storage.Fact, error) {
+	var receivedAt int64
+	var body, raw []byte
+	if err := s.row(ctx, "SELECT received_at, body, raw FROM events WHERE id = ?", []any{id[:]}, &receivedAt, &body, &raw); err != nil {
+		return storage.Fact{}, err
+	}
+	e, err := decodeEvent(body, receivedAt, raw)
+	return storage.Fact{Event: &e}, err
+}
+
+func (s *Store) observation(ctx context.Context, id event.ID) (storage.Fact, error) {
+	var body, raw []byte
+	if err := s.row(ctx, "SELECT body, raw FROM observations LEFT JOIN observation_raws USING (n) WHERE id = ?", []any{id[:]}, &body, &raw); err != nil {
+		return storage.Fact{}, err
+	}
+	o, err := decodeObservation(body, raw)
+	return storage.Fact{Observation: &o}, err
+}
+
+// logFact sums the counts as they are now, or gives the copy that was pinned
+// when some of them are gone.
+func (s *Store) logFact(ctx context.Context, id event.ID) (storage.Fact, error) {
+	live, err := s.logFacts(ctx, []event.ID{id})
+	if err != nil {
+		return storage.Fact{}, err
+	}
+	kept, err := s.pinnedFact(ctx, id)
+	if err != nil {
+		return storage.Fact{}, err
+	}
+	f := live[id]
+	if f == nil || (kept != nil && kept.N > f.N) {
+		f = kept
+	}
+	if f == nil {
+		return storage.Fact{}, storage.ErrNotFound
+	}
+	return storage.Fact{Log: f}, nil
+}
