@@ -1,0 +1,84 @@
+package logs
+
+import (
+	"strings"
+
+	"github.com/hindcast/hindcast/ingest/event"
+)
+
+// lineReader works out what one line says. It is used again for line after
+// line; a reading is valid until the next.
+type lineReader struct {
+	mask   masker
+	facets facets
+	json   jsonLine
+}
+
+// reading is what a line says.
+type reading struct {
+	service, environment, version, trace string
+	level                                event.Level
+	template                             []byte
+	upstreams                            []string
+}
+
+// read reads a line of a stream. What the stream's labels say counts before
+// what the metadata says, and that before what the line says.
+func (l *lineReader) read(from *source, metadata event.Labels, text string) reading {
+	f := &l.facets
+	f.reset()
+	if len(metadata) > 0 {
+		for _, name := range metadata.Names() {
+			f.take(lookUp(l.mask.table, name), metadata[name], true)
+		}
+		f.lock()
+	}
+	l.mask.into = f
+	l.mask.begin(MaxTemplate)
+	words := text // what speaks, for the rules that read words
+	if message, ok := l.json.read(text, f, &l.mask); ok {
+		words = message
+	} else {
+		l.mask.text(text)
+	}
+
+	r := reading{
+		service:     first(from.service, f.service.value),
+		environment: first(from.environment, f.environment.value),
+		version:     first(from.version, f.version.value),
+		trace:       f.trace.value,
+		level:       from.level,
+		template:    l.mask.end(),
+	}
+	if r.level == event.LevelUnknown {
+		r.level = f.level
+	}
+	if r.level == event.LevelUnknown {
+		r.level = guessLevel(words)
+		if f.troubled {
+			r.level = max(r.level, event.LevelError)
+		}
+	}
+	if r.level == event.LevelUnknown || r.level >= event.LevelWarn {
+		f.upstreams = upstreamsIn(words, f.upstreams)
+	}
+	r.upstreams = withoutName(f.upstreams, r.service)
+	return r
+}
+
+func first(a, b string) string {
+	if a != "" {
+		return a
+	}
+	return b
+}
+
+// withoutName leaves out the service itself: no service is its own upstream.
+func withoutName(names []string, service string) []string {
+	for i, n := range names {
+		if strings.EqualFold(n, service) {
+			return append(names[:i], names[i+1:]...)
+		}
+	}
+	return names
+}
