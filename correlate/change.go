@@ -3,7 +3,6 @@ package correlate
 import (
 	"time"
 
-	"github.com/hindcast/hindcast/correlate/timeline"
 	"github.com/hindcast/hindcast/ingest/event"
 )
 
