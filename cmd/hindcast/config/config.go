@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"reflect"
 	"slices"
 	"time"
@@ -20,16 +21,37 @@ import (
 
 	"github.com/hindcast/hindcast/correlate"
 	"github.com/hindcast/hindcast/ingest"
+	"github.com/hindcast/hindcast/ingest/github"
 )
 
 // Config is everything that the file can say. Start from [Default].
 type Config struct {
 	// Config is how incidents are derived; its keys stand at the top level.
 	correlate.Config `yaml:",inline"`
+	// GitHub is what is taken of GitHub's webhooks.
+	GitHub GitHub `yaml:"github"`
 	// Retention is how long facts are kept.
 	Retention Retention `yaml:"retention"`
-	// Limits bounds what receiving may use.
+	// Limits bounds what receiving may use. They take effect at the start, not
+	// at a reload.
 	Limits ingest.Limits `yaml:"limits"`
+}
+
+// GitHub is what is taken of GitHub's webhooks.
+type GitHub struct {
+	// Secrets are the webhooks' secrets: one of them must have signed a body.
+	// Without any, signatures are not checked and everybody can post.
+	Secrets []string `yaml:"secrets"`
+	// SecretFiles are files that hold one secret each; relative paths are
+	// relative to the configuration file.
+	SecretFiles []string `yaml:"secret_files"`
+	// DeployWorkflows is a regular expression (RE2) for the names or paths of
+	// the workflows whose runs are changes. Groups named "service" and
+	// "environment" take these from the name.
+	DeployWorkflows string `yaml:"deploy_workflows"`
+	// DefaultBranchOnly leaves out commits that are pushed to another branch
+	// than the repository's default one.
+	DefaultBranchOnly bool `yaml:"default_branch_only"`
 }
 
 // Retention is how long facts are kept, counted from when they happened. 0
@@ -54,6 +76,7 @@ const day = 24 * time.Hour
 func Default() Config {
 	return Config{
 		Config:    correlate.DefaultConfig(),
+		GitHub:    GitHub{DeployWorkflows: github.DefaultWorkflows.String()},
 		Retention: Retention{Lines: 7 * day, Counts: 30 * day, Events: 400 * day, Asides: 30 * day},
 		Limits:    ingest.DefaultLimits(),
 	}
@@ -105,6 +128,7 @@ func Parse(text []byte, name string) (Config, error) {
 		if err := document.Decode(&c); err != nil {
 			return Config{}, Problems{yamlProblem(name, err)}
 		}
+		c.readSecrets(filepath.Dir(name), &checked)
 		for key, message := range c.validate() {
 			checked.report(checked.lineOf(key), key, "%s", message)
 		}
@@ -114,6 +138,26 @@ func Parse(text []byte, name string) (Config, error) {
 		return Config{}, problems
 	}
 	return c, nil
+}
+
+// readSecrets replaces files that hold secrets by what they hold.
+func (c *Config) readSecrets(dir string, checked *checker) {
+	for i, file := range c.GitHub.SecretFiles {
+		if !filepath.IsAbs(file) {
+			file = filepath.Join(dir, file)
+		}
+		key := fmt.Sprintf("github.secret_files[%d]", i)
+		text, err := os.ReadFile(file)
+		secret := string(bytes.TrimSpace(text))
+		switch {
+		case err != nil:
+			checked.report(checked.lineOf(key), key, "%v", err)
+		case secret == "":
+			checked.report(checked.lineOf(key), key, "%s is empty", file)
+		default:
+			c.GitHub.Secrets = append(c.GitHub.Secrets, secret)
+		}
+	}
 }
 
 // lineOf is the line of a key, or of the section that would hold it.

@@ -17,6 +17,10 @@ func (c *Config) validate() iter.Seq2[string, string] {
 		c.validateTimes(v)
 		c.validateRetention(v)
 		v.joined("limits", c.Limits.Validate())
+		v.regexp("github.deploy_workflows", c.GitHub.DeployWorkflows)
+		for i, secret := range c.GitHub.Secrets {
+			v.notEmpty(fmt.Sprintf("github.secrets[%d]", i), secret)
+		}
 	}
 }
 
@@ -41,6 +45,12 @@ func (v *validation) oneOf(key, got string, want ...string) {
 func (v *validation) notEmpty(key, got string) {
 	if got == "" {
 		v.report(key, "must not be empty")
+	}
+}
+
+func (v *validation) regexp(key, pattern string) {
+	if _, err := regexp.Compile(pattern); err != nil {
+		v.report(key, "%v", err)
 	}
 }
 
@@ -84,9 +94,7 @@ func (c *Config) validateNames(v *validation) {
 		key := fmt.Sprintf("phrases[%d]", i)
 		v.oneOf(key+".means", p.Means, "acknowledges", "remedies", "reports", "resolves")
 		v.notEmpty(key+".pattern", p.Pattern)
-		if _, err := regexp.Compile(p.Pattern); err != nil {
-			v.report(key+".pattern", "%v", err)
-		}
+		v.regexp(key+".pattern", p.Pattern)
 	}
 }
 

@@ -116,6 +116,11 @@ func (s *Score) judgeIncident(truth Truth, inc *TrueIncident, got *timeline.Time
 		score.Cause = judgeCause(inc.Cause, nil)
 		score.Cause.Verdict = CauseUnnamed
 		s.miss("%s: the incident was not found", inc.Name)
+		if truth.Kind == "" {
+			for name := range inc.Milestones {
+				score.Milestones[name] = MilestoneScore{}
+			}
+		}
 		return score
 	}
 	score.ID = got.Incident.ID.String()

@@ -1,0 +1,185 @@
+package config
+
+import (
+	"bytes"
+	"errors"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestParseEmptyIsDefault(t *testing.T) {
+	for name, text := range map[string]string{"empty": "", "comment": "# nothing\n", "document": "---\n", "null": "retention:\nlimits: ~\n"} {
+		t.Run(name, func(t *testing.T) {
+			got, err := Parse([]byte(text), "x.yml")
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !reflect.DeepEqual(got, Default()) {
+				t.Errorf("got %+v, want the defaults", got)
+			}
+		})
+	}
+	if got, err := Load(""); err != nil || !reflect.DeepEqual(got, Default()) {
+		t.Errorf("without a file: got error %v, want the defaults", err)
+	}
+}
+
+func TestDefaultIsValid(t *testing.T) {
+	c := Default()
+	for key, message := range c.validate() {
+		t.Errorf("%s: %s", key, message)
+	}
+}
+
+func TestParseOverrides(t *testing.T) {
+	got, err := Parse([]byte(`
+link_within: 1h30m
+seal_after: 2d
+labels:
+  service: [svc]
+receivers:
+  - name: oncall
+    class: page
+    person: dana
+retention: {lines: 1w, events: 0}
+limits:
+  max_body: 8MiB
+  alerts: {requests: 7, linger: 1.5ms}
+github:
+  secrets: [s3cret]
+`), "x.yml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := Default()
+	want.LinkWithin, want.SealAfter = 90*time.Minute, 48*time.Hour
+	want.Labels.Service = []string{"svc"}
+	want.Receivers = append(want.Receivers, got.Receivers...)
+	want.Retention.Lines, want.Retention.Events = 7*24*time.Hour, 0
+	want.Limits.MaxBody = 8 << 20
+	want.Limits.Alerts.Requests, want.Limits.Alerts.Linger = 7, 1500*time.Microsecond
+	want.GitHub.Secrets = []string{"s3cret"}
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("got  %+v\nwant %+v", got, want)
+	}
+	if r := got.Receivers; len(r) != 1 || r[0].Name != "oncall" || r[0].Class != "page" || r[0].Person != "dana" {
+		t.Errorf("receivers: got %+v", r)
+	}
+}
+
+// TestParseProblems names what is wrong, where, and what was probably meant.
+func TestParseProblems(t *testing.T) {
+	for name, c := range map[string]struct{ text, want string }{
+		"unknown key":     {"\nlink_withn: 5m", `x.yml:2: link_withn: unknown key; did you mean "link_within"?`},
+		"unknown in list": {"receivers:\n  - nme: a\n    class: page", `x.yml:2: receivers[0].nme: unknown key; did you mean "name"?`},
+		"no suggestion":   {"zzzzzzzzzz: 1", "x.yml:1: zzzzzzzzzz: unknown key\n"},
+		"twice":           {"quiet_period: 1m\nquiet_period: 2m", "x.yml:2: quiet_period: the key stands here twice"},
+		"duration":        {"quiet_period: soon", `x.yml:1: quiet_period: want a duration like 30s, 5m, 1h30m or 7d, got "soon"`},
+		"negative":        {"quiet_period: -5m", "want a duration"},
+		"size":            {"limits:\n  max_body: huge", `x.yml:2: limits.max_body: want a size like 512KiB, 10MiB or a number of bytes, got "huge"`},
+		"number":          {"flap_firings: many", `x.yml:1: flap_firings: want number, got "many"`},
+		"list":            {"heartbeats: Watchdog", `x.yml:1: heartbeats: want a list, got "Watchdog"`},
+		"section":         {"labels: [a]", "x.yml:1: labels: want a section with keys, got a list"},
+		"single":          {"heartbeats: [{a: 1}]", "x.yml:1: heartbeats[0]: want a single value, got a section with keys"},
+		"class":           {"receivers:\n  - name: a\n    class: pge", `x.yml:3: receivers[0].class: "pge" is none of page, chat, self, heartbeat, other`},
+		"means":           {"phrases: [{pattern: a, means: b}]", `phrases[0].means: "b" is none of acknowledges`},
+		"pattern":         {"phrases: [{pattern: '(', means: reports}]", "phrases[0].pattern: error parsing regexp"},
+		"no name":         {"receivers:\n  - class: page", "x.yml:2: receivers[0].name: must not be empty"},
+		"zero":            {"link_within: 0s", "x.yml:1: link_within: must be longer than 0"},
+		"retention":       {"retention:\n  lines: 2d", "x.yml:2: retention.lines: 2d is not longer than seal_after (6d)"},
+		"limits":          {"limits:\n  logs:\n    requests: 0", "x.yml:3: limits.logs.requests: must be greater than zero"},
+		"workflows":       {"github: {deploy_workflows: '['}", "github.deploy_workflows: error parsing regexp"},
+		"secret file":     {"github:\n  secret_files: [absent]", "x.yml:2: github.secret_files[0]: open absent"},
+		"not YAML":        {"a: [\nb: c", "x.yml:"},
+		"a list":          {"- a", "x.yml:1: want a section with keys, got a list"},
+		"two documents":   {"quiet_period: 1m\n---\nquiet_period: 1m", "more than one YAML document"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := Parse([]byte(c.text), "x.yml")
+			var problems Problems
+			if !errors.As(err, &problems) {
+				t.Fatalf("got error %v, want problems", err)
+			}
+			if got := err.Error() + "\n"; !strings.Contains(got, c.want) {
+				t.Errorf("got %q, want %q in it", got, c.want)
+			}
+		})
+	}
+}
+
+func TestParseReportsAllProblems(t *testing.T) {
+	_, err := Parse([]byte("flap_firings: 1\nstorm_notifications: 1\nquiet_period: 0s\n"), "x.yml")
+	var problems Problems
+	if !errors.As(err, &problems) || len(problems) != 3 || problems[0].Line != 1 || problems[2].Line != 3 {
+		t.Errorf("got %v, want three problems in the order of the file", err)
+	}
+}
+
+func TestParseBoundsAliases(t *testing.T) {
+	text := "a: &a [x, x, x, x, x, x, x, x, x, x]\n"
+	for c := 'b'; c < 'k'; c++ {
+		p := string(c - 1)
+		text += string(c) + ": &" + string(c) + " [" + strings.Repeat("*"+p+", ", 9) + "*" + p + "]\n"
+	}
+	if _, err := Parse([]byte(text+"heartbeats: *j\n"), "x.yml"); err == nil {
+		t.Error("a file that unfolds to a billion values was taken")
+	}
+}
+
+func TestSecretFiles(t *testing.T) {
+	dir := t.TempDir()
+	write := func(name, text string) {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("secret", "hush\n")
+	write("x.yml", "github: {secrets: [one], secret_files: [secret]}")
+	got, err := Load(filepath.Join(dir, "x.yml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if secrets := got.GitHub.Secrets; len(secrets) != 2 || secrets[1] != "hush" {
+		t.Errorf("got %d secrets, want the one in the file after the one in the configuration", len(secrets))
+	}
+	var out bytes.Buffer
+	if err := WriteSummary(&out, got); err != nil {
+		t.Fatal(err)
+	}
+	if strings.Contains(out.String(), "hush") || !strings.Contains(out.String(), "* github.secrets") {
+		t.Errorf("the summary shows a secret, or does not mark it:\n%s", out.String())
+	}
+	write("secret", " \n")
+	if _, err := Load(filepath.Join(dir, "x.yml")); err == nil || !strings.Contains(err.Error(), "is empty") {
+		t.Errorf("an empty secret: got error %v", err)
+	}
+}
+
+func TestParseSize(t *testing.T) {
+	for text, want := range map[string]int64{"0": 0, "17": 17, "1KB": 1000, "1KiB": 1024, "1.5 MiB": 3 << 19, "2GiB": 2 << 30, "9B": 9} {
+		if got, err := ParseSize(text); err != nil || got != want {
+			t.Errorf("%q: got %d, error %v; want %d", text, got, err, want)
+		}
+	}
+	for _, text := range []string{"", "x", "-1", "1e300", "NaN", "Inf", "1 TiB"} {
+		if got, err := ParseSize(text); err == nil {
+			t.Errorf("%q: got %d, want an error", text, got)
+		}
+	}
+}
+
+func FuzzParse(f *testing.F) {
+	f.Add([]byte("receivers: [{name: a, class: page}]\nretention: {lines: 7d}\n"))
+	f.Add([]byte("a: &a [*a]\n"))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		if c, err := Parse(text, "x.yml"); err == nil {
+			for key, message := range c.validate() {
+				t.Errorf("taken, and not valid: %s: %s", key, message)
+			}
+		}
+	})
+}

@@ -1,0 +1,95 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"github.com/hindcast/hindcast/cmd/hindcast/config"
+	"github.com/hindcast/hindcast/cmd/hindcast/server"
+)
+
+type serveCmd struct {
+	ConfigFile      string    `name:"config.file" placeholder:"FILE" help:"Read the configuration from here, and again at SIGHUP. None is needed."`
+	Web             webFlags  `embed:"" prefix:"web."`
+	Store           storeSpec `name:"store" default:"sqlite:./data/hindcast.db" help:"Keep everything here; it is made when it does not exist."`
+	TrustTimes      bool      `name:"replay.trust-times" help:"Believe the header Hindcast-Received-At. For replays only: whoever may post may then say when it was. Nothing is deleted for its age."`
+	Settle          span      `name:"replay.settle" default:"24h" help:"With --replay.trust-times, the time that has passed since the last receipt."`
+	ShutdownTimeout span      `name:"shutdown.timeout" default:"30s" help:"At SIGTERM or SIGINT, let requests under way end for so long."`
+}
+
+// Help is the command's long help.
+func (serveCmd) Help() string {
+	return examples(`Point the senders at it with nothing but a URL: Alertmanager's webhook at /ingest/alertmanager and its event recorder at /ingest/alertmanager/events, Prometheus' own alerts at / as one more Alertmanager, deploys at /ingest/deploys, Loki pushes at /loki/api/v1/push. Read timelines at /incidents.
+
+SIGHUP reads the configuration again; when it is bad, the old one stays. SIGTERM and SIGINT stop cleanly: what was answered is kept, what is under way is answered.`,
+		"hindcast serve",
+		"hindcast serve --config.file=hindcast.yml --store=sqlite:/var/lib/hindcast/hindcast.db",
+		"hindcast serve --web.listen-address=127.0.0.1:9097 --web.config.file=web.yml --log.format=json")
+}
+
+// Run serves until a signal comes.
+func (c *serveCmd) Run(s *streams) error {
+	loaded, err := config.Load(c.ConfigFile)
+	if err != nil {
+		return err
+	}
+	listeners, err := c.Web.listen()
+	if err != nil {
+		return err
+	}
+	signals := make(chan os.Signal, 4)
+	signal.Notify(signals, syscall.SIGHUP, syscall.SIGTERM, os.Interrupt)
+	defer signal.Stop(signals)
+
+	srv, err := server.Start(context.Background(), server.Options{
+		Config: loaded, Store: string(c.Store), TrustTimes: c.TrustTimes, Settle: time.Duration(c.Settle),
+		WebConfigFile: c.Web.ConfigFile, Logger: s.log,
+	}, listeners...)
+	if err != nil {
+		return err
+	}
+	s.log.Info("hindcast serves", "url", srv.URL(), "store", c.Store)
+	failure := c.wait(s, srv, signals)
+	return stop(srv, time.Duration(c.ShutdownTimeout), failure)
+}
+
+// wait returns when the server is to stop: nil at a signal, else what failed.
+func (c *serveCmd) wait(s *streams, srv *server.Server, signals <-chan os.Signal) error {
+	for {
+		select {
+		case err := <-srv.Failed():
+			return err
+		case sig := <-signals:
+			if sig != syscall.SIGHUP {
+				s.log.Info("stopping", "signal", sig.String())
+				return nil
+			}
+			if err := srv.Reload(c.ConfigFile); err != nil {
+				s.log.Error("the configuration was not reloaded: the old one stays in force", "file", c.ConfigFile, "err", err)
+			} else {
+				s.log.Info("the configuration was reloaded", "file", c.ConfigFile)
+			}
+		}
+	}
+}
+
+// stop stops a server in bounded time. It returns why it was stopped, if that
+// was a failure, and what failed while stopping.
+func stop(srv *server.Server, timeout time.Duration, failure error) error {
+	ctx, cancel := context.WithTimeout(context.Background(), timeout)
+	defer cancel()
+	err := srv.Stop(ctx)
+	switch {
+	case failure != nil && err != nil:
+		return fmt.Errorf("%w; then, while stopping: %w", failure, err)
+	case failure != nil:
+		return failure
+	case err != nil:
+		return fmt.Errorf("stop: %w", err)
+	}
+	return nil
+}
