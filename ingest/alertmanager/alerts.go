@@ -46,8 +46,19 @@ func (d Decoder) DecodeAlerts(body []byte, receivedAt time.Time) (event.Batch, e
 // takePosted observes the next alert, the i-th of an array or -1, with
 // Alertmanager's defaults.
 func (r *reading) takePosted(c *cursor, i int) {
-	var a alert
+	var (
+		a       alert
+		suspect bool
+	)
 	f := r.takeAlert(c, &a)
+	if f == nil {
+		a.startsAt, f = r.accept(a.startsAt, &suspect)
+		f = f.in("startsAt")
+	}
+	if f == nil {
+		a.endsAt, f = r.accept(a.endsAt, &suspect)
+		f = f.in("endsAt")
+	}
 	if f == nil {
 		if a.startsAt.IsZero() {
 			if a.startsAt = a.endsAt; a.endsAt.IsZero() {
@@ -62,7 +73,7 @@ func (r *reading) takePosted(c *cursor, i int) {
 		}
 	}
 	if f == nil {
-		f = r.observe(sighting{alert: &a, at: r.receivedAt})
+		f = r.observe(sighting{alert: &a, at: r.receivedAt, suspect: suspect})
 	}
 	if f != nil {
 		if i >= 0 {

@@ -9,17 +9,14 @@ import (
 
 // NewSilenceEvent makes the event that a silence was created, updated or has
 // expired, from a silence whose times are in the accepted range and in
-// milliseconds. The recorder's decoder and the poll both make theirs with it,
+// milliseconds; UpdatedAt is set. The recorder's decoder and the poll both make theirs with it,
 // and for one change of a silence they make the same event: its ID comes from
 // the silence's ID, its updatedAt and the action. It does not name the
 // instance that told it, because a silence belongs to the whole cluster.
 func NewSilenceEvent(s event.Silence, road event.Road, receivedAt time.Time, raw []byte) event.Event {
 	at := s.UpdatedAt
-	if s.Action == event.SilenceExpired {
+	if s.Action == event.SilenceExpired && !s.EndsAt.IsZero() {
 		at = s.EndsAt
-	}
-	if at.IsZero() {
-		at = s.StartsAt
 	}
 	return event.Event{
 		ID:         event.NewID(at, "silence", s.ID, strconv.FormatInt(s.UpdatedAt.UnixMilli(), 10), string(s.Action)),
