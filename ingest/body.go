@@ -32,14 +32,11 @@ func readBody(w http.ResponseWriter, r *http.Request, limits *Limits, lane Lane,
 	if r.ContentLength > limits.MaxBody {
 		return nil, tooLarge(sent, limits.MaxBody, "max_body")
 	}
-	// Writers that are no connection (in tests) know no deadlines.
-	conn := http.NewResponseController(w)
-	_ = conn.SetReadDeadline(time.Now().Add(limits.ReadTimeout))
 	body, err := readAll(r.Body, r.ContentLength, limits.MaxBody, h)
 	if err == nil {
 		// The server watches the connection while the handler works; a deadline
 		// left behind would end that.
-		_ = conn.SetReadDeadline(time.Time{})
+		setReadDeadline(w, time.Time{})
 		return body, nil
 	}
 	switch {
@@ -53,7 +50,7 @@ func readBody(w http.ResponseWriter, r *http.Request, limits *Limits, lane Lane,
 		return nil, &refusal{
 			status: http.StatusRequestTimeout, reason: reasonSlow, hangUp: true, err: err,
 			detail: fmt.Sprintf("the body did not arrive within %s", limits.ReadTimeout),
-			hint:   "Send it faster, or raise the limit ingest.read_timeout.",
+			hint:   "Send it faster, or raise limits.read_timeout.",
 		}
 	default:
 		return nil, &refusal{
@@ -62,6 +59,14 @@ func readBody(w http.ResponseWriter, r *http.Request, limits *Limits, lane Lane,
 			hint:   "Compare Content-Length, or the chunks, with what was sent.",
 		}
 	}
+}
+
+// setReadDeadline bounds the time in which a body must have come. It is set
+// before anything else is done with a request: the server reads on for a while
+// in a body that the handler has left, without a deadline of its own.
+func setReadDeadline(w http.ResponseWriter, at time.Time) {
+	// A writer that is no connection, in a test, knows no deadlines.
+	_ = http.NewResponseController(w).SetReadDeadline(at)
 }
 
 // readAll reads to the end, at most limit bytes. size is how much is expected,

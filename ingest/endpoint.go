@@ -24,6 +24,7 @@ type endpoint struct {
 // ServeHTTP answers a request, whatever happens.
 func (e *endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	began := time.Now()
+	setReadDeadline(w, began.Add(e.rs.o.Limits.ReadTimeout))
 	a := e.guarded(w, r)
 	a.write(w)
 	e.rs.metrics.answered(e.path, a.status, time.Since(began))

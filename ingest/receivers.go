@@ -133,6 +133,7 @@ func (rs *Receivers) Paths() []string {
 }
 
 func (rs *Receivers) unknown(w http.ResponseWriter, r *http.Request) {
+	setReadDeadline(w, time.Now().Add(rs.o.Limits.ReadTimeout))
 	(&refusal{
 		status: http.StatusNotFound, detail: "nothing is received at " + r.URL.Path,
 		hint: "The receivers are " + strings.Join(rs.Paths(), ", ") + ".",

@@ -89,7 +89,7 @@ func tooLarge(what string, limit int64, setting string) *refusal {
 	return &refusal{
 		status: http.StatusRequestEntityTooLarge, reason: reasonTooLarge, hangUp: true,
 		detail: fmt.Sprintf("the body is larger than %d bytes %s", limit, what),
-		hint:   "Send less at once, or raise the limit ingest." + setting + ".",
+		hint:   "Send less at once, or raise limits." + setting + ".",
 	}
 }
 
