@@ -73,7 +73,7 @@ func (p *labelParser) name() (string, error) {
 	if p.rest != "" && (p.rest[0] == '"' || p.rest[0] == '`') {
 		return p.quoted()
 	}
-	n := strings.IndexAny(p.rest, "=,{}\"` \t\r\n")
+	n := strings.IndexAny(p.rest, "=!~,{}\"` \t\r\n")
 	if n <= 0 {
 		return "", p.want("a name")
 	}

@@ -183,6 +183,13 @@ func (m *masker) atBoundary() bool {
 	return c != '>' && c != '_' && classes[c]&isAlnumByte == 0
 }
 
+// findRun finds where the run begins, after out was shortened.
+func (m *masker) findRun() {
+	for m.run = len(m.out); m.run > 0 && classes[m.out[m.run-1]]&(isAlnumByte|isRunByte) != 0; {
+		m.run--
+	}
+}
+
 // assignment reads "=" and, when the key asks for it, the value behind.
 func (m *masker) assignment(s string, i int) int {
 	key := m.out[m.run:]
@@ -210,6 +217,9 @@ func (m *masker) assignment(s string, i int) int {
 	switch {
 	case varies:
 		m.put(anyNumber)
+		for end < len(s) && !endsValue(s[end]) {
+			end++ // what is glued to a quoted value
+		}
 		return end
 	case f.roles&roleStatus != 0 && isStatus(value):
 		m.put(statusClass(value))
@@ -242,10 +252,15 @@ func (m *masker) valueAt(s string, i int) (value string, end int) {
 		return "", i
 	}
 	j := i
-	for j < len(s) && classes[s[j]]&isSpaceByte == 0 && strings.IndexByte(`"',;)]}&|`, s[j]) < 0 {
+	for j < len(s) && !endsValue(s[j]) {
 		j++
 	}
 	return s[i:j], j
+}
+
+// endsValue reports whether a byte ends a value that is not quoted.
+func endsValue(c byte) bool {
+	return classes[c]&isSpaceByte != 0 || strings.IndexByte(`"',;)]}&|`, c) >= 0
 }
 
 // fieldsOf tells of the fields in a text that is beyond the pattern.
@@ -284,14 +299,14 @@ func (m *masker) email(s string, i int) int {
 		}
 		end++
 	}
-	if local == len(m.out) || dots == 0 || tail < 2 {
+	if local == len(m.out) || dots == 0 || tail < 2 || strings.HasPrefix(strings.TrimLeft(s[end:min(len(s), end+2)], "."), "<") {
 		m.put("@")
 		m.run = len(m.out)
 		return i + 1
 	}
 	m.out = m.out[:local]
 	m.put(anyEmail)
-	m.run = len(m.out)
+	m.findRun()
 	return end
 }
 

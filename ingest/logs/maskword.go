@@ -17,11 +17,11 @@ func (m *masker) word(s string, i int) int {
 	}
 	if m.atBoundary() {
 		if mask, end := m.address(s, i); end > 0 {
-			return m.mask(mask, end)
+			return m.mask(mask, s, end)
 		}
 		if j == i {
 			if end := timeAt(s, i); end > 0 {
-				return m.mask(anyTime, end)
+				return m.mask(anyTime, s, end)
 			}
 		}
 	}
@@ -31,10 +31,10 @@ func (m *masker) word(s string, i int) int {
 	return m.mixed(s, i, j)
 }
 
-// mask appends a placeholder and returns end.
-func (m *masker) mask(placeholder string, end int) int {
+// mask appends a placeholder for what ends at end, and returns end.
+func (m *masker) mask(placeholder, s string, end int) int {
 	if placeholder == anyNumber {
-		m.putNumber()
+		m.putNumber(s, end)
 	} else {
 		m.put(placeholder)
 	}
@@ -49,20 +49,20 @@ func (m *masker) letters(s string, i, j int) int {
 		switch {
 		case n == 3 && s[j] == ' ':
 			if end := monthTimeAt(s, i); end > 0 {
-				return m.mask(anyTime, end)
+				return m.mask(anyTime, s, end)
 			}
 		case s[j] == ':' && n <= 4 || s[j] == '-' && (n == 8 || n == 2):
 			if mask, end := m.address(s, i); end > 0 {
-				return m.mask(mask, end)
+				return m.mask(mask, s, end)
 			}
 		}
 	}
 	followed := j < len(s) && s[j] == '<'
 	switch {
 	case n == podSuffixLen && !followed && m.behindMaskedDash() && isPodSuffix(s[i:j]):
-		return m.mask(anyNumber, j)
+		return m.mask(anyNumber, s, j)
 	case n >= 16 && !followed && m.atBoundary() && isRandom(s[i:j]):
-		return m.mask(anyNumber, restOfRandom(s, i, j))
+		return m.mask(anyNumber, s, restOfRandom(s, i, j))
 	case !m.put(s[i:j]) && len(m.out) == 0:
 		m.out = append(m.out, s[i:i+m.max]...)
 	}
@@ -91,10 +91,9 @@ func (m *masker) number(s string, i int) int {
 		return j
 	case !digits && len(rest) > 4 && !(hex && j-i >= 6) && !(rest[0]|0x20 == 'x' && s[i] == '0'):
 		// 404NotFound
-		if !m.putNumber() {
-			return j
+		if m.put(anyNumber) {
+			m.put(rest)
 		}
-		m.put(rest)
 		return j
 	}
 	if j-i >= 16 && isRandom(s[i:j]) {
@@ -107,7 +106,7 @@ func (m *masker) number(s string, i int) int {
 	if j < len(s) && s[j] == '%' {
 		j++
 	}
-	m.putNumber()
+	m.putNumber(s, j)
 	return j
 }
 
@@ -121,24 +120,26 @@ func chain(s string, j int) int {
 	return j
 }
 
-// putNumber appends the placeholder of a number, without the number's sign and
-// as one with the number of a list before it.
-func (m *masker) putNumber() bool {
+// putNumber appends the placeholder of a number that ends at end, without the
+// number's sign and as one with the number of a list before it.
+func (m *masker) putNumber(s string, end int) {
 	n := len(m.out)
 	if n > 0 && (m.out[n-1] == '-' || m.out[n-1] == '+') && (n == 1 || strings.IndexByte(" =(,:[", m.out[n-2]) >= 0) {
 		m.out = m.out[:n-1]
 		m.run = min(m.run, len(m.out))
 	}
+	if end < len(s) && !endsValue(s[end]) {
+		m.put(anyNumber)
+		return
+	}
 	for _, sep := range [...]string{anyNumber + ",", anyNumber + ", "} {
 		if strings.HasSuffix(string(m.out[max(0, len(m.out)-len(sep)):]), sep) {
 			m.out = m.out[:len(m.out)-len(sep)+len(anyNumber)]
-			for m.run = len(m.out); m.run > 0 && classes[m.out[m.run-1]]&(isAlnumByte|isRunByte) != 0; {
-				m.run--
-			}
-			return true
+			m.findRun()
+			return
 		}
 	}
-	return m.put(anyNumber)
+	m.put(anyNumber)
 }
 
 // mixed handles a run [i, end) whose letters [i, j) are followed by a digit.
@@ -158,11 +159,11 @@ func (m *masker) mixed(s string, i, j int) int {
 	n := end - i
 	switch {
 	case n >= 16 && isRandom(s[i:end]):
-		return m.mask(anyNumber, restOfRandom(s, i, end))
+		return m.mask(anyNumber, s, restOfRandom(s, i, end))
 	case hex && n >= 6, groups > 1:
-		return m.mask(anyNumber, chain(s, end))
+		return m.mask(anyNumber, s, chain(s, end))
 	case n == podSuffixLen && m.last() == '-' && isPodSuffix(s[i:end]):
-		return m.mask(anyNumber, end)
+		return m.mask(anyNumber, s, end)
 	case p < end && n <= 5: // k8s, i18n, log4j
 		m.put(s[i:end])
 		return end
@@ -274,8 +275,12 @@ func (m *masker) address(s string, i int) (mask string, end int) {
 	return "", 0
 }
 
+// goesOn reports whether a byte continues the word before it: a letter, a
+// digit, or the placeholder of some.
+func goesOn(c byte) bool { return classes[c]&isAlnumByte != 0 || c == '<' }
+
 func isUUID(s string) bool {
-	if len(s) < 36 || len(s) > 36 && classes[s[36]]&isAlnumByte != 0 {
+	if len(s) < 36 || len(s) > 36 && goesOn(s[36]) {
 		return false
 	}
 	for k := range 36 {
@@ -291,7 +296,7 @@ func isUUID(s string) bool {
 }
 
 func isHardware(s string, sep byte) bool {
-	if len(s) < 17 || len(s) > 17 && (classes[s[17]]&isAlnumByte != 0 || s[17] == sep) {
+	if len(s) < 17 || len(s) > 17 && (goesOn(s[17]) || s[17] == sep) {
 		return false
 	}
 	for k := range 17 {
@@ -355,7 +360,7 @@ func ipv6At(s string, i int) int {
 	for j > i && (s[j-1] == '.' || s[j-1] == ':' && !strings.HasSuffix(s[i:j], "::")) {
 		j-- // the end of a sentence
 	}
-	if colons < 2 || !digit || j < len(s) && classes[s[j]]&isAlnumByte != 0 {
+	if colons < 2 || !digit || j < len(s) && goesOn(s[j]) {
 		return 0
 	}
 	if _, err := netip.ParseAddr(s[i:j]); err != nil {

@@ -46,9 +46,6 @@ func calledAt(s string, from, to int) string {
 		if equalFold(word, "upstream") {
 			return verbed(behind)
 		}
-		if word == "UnknownHostException" || strings.HasSuffix(word, ".UnknownHostException") {
-			return target(strings.TrimPrefix(behind, ":"))
-		}
 	case 'd':
 		if equalFold(word, "downstream") {
 			return verbed(behind)
@@ -99,8 +96,11 @@ func calledAt(s string, from, to int) string {
 			}
 		}
 	}
-	if word == "Delete" {
+	switch {
+	case word == "Delete":
 		return requested(behind)
+	case strings.HasSuffix(word, "UnknownHostException"):
+		return target(strings.TrimPrefix(behind, ":"))
 	}
 	return ""
 }
@@ -197,7 +197,7 @@ func plausible(word string) string {
 	switch strings.ToLower(name) {
 	case "a", "an", "the", "this", "that", "our", "its", "is", "was", "has", "had", "be", "it", "all", "any", "no", "not", "which", "and", "or", "for", "to", "on", "in", "at", "by", "with", "from",
 		"call", "calls", "request", "requests", "response", "responses", "connection", "connections", "connect", "error", "errors", "timeout", "timed", "host", "server", "servers", "service", "services",
-		"peer", "client", "clients", "remote", "upstream", "upstreams", "downstream", "backend", "cluster", "endpoint", "address", "port", "socket", "broker", "leader", "node", "pod", "proxy", "gateway-timeout",
+		"peer", "client", "clients", "consumer", "consumers", "producer", "producers", "remote", "upstream", "upstreams", "downstream", "backend", "cluster", "endpoint", "address", "port", "socket", "broker", "leader", "node", "pod", "proxy", "gateway-timeout",
 		"database", "db", "cache", "queue", "broken", "prematurely", "sent", "closed", "reset", "failed", "returned", "read", "write", "http", "https", "tcp", "udp", "tls", "ssl", "api", "url",
 		"method", "function", "undefined", "unknown", "null", "nil", "none", "new", "old", "external", "internal", "other", "another", "one", "same", "each", "process", "complete", "finish", "open", "close", "unhealthy", "slow":
 		return ""
