@@ -59,11 +59,12 @@ type Options struct {
 	Logger *slog.Logger
 	// Now is the clock. Nil: [time.Now].
 	Now func() time.Time
-	// Timeout bounds one request. 0: 10 s.
+	// Timeout bounds what a request may take of the store. 0: 10 s.
 	Timeout time.Duration
 	// Concurrency bounds the requests that are served at the same time; those
-	// beyond it are answered 503 with Retry-After. Health is always answered.
-	// 0: 64.
+	// beyond it are answered 503 with Retry-After. Health is always answered. A
+	// client that reads slowly holds its place: it is the server's WriteTimeout
+	// that bounds it. 0: 64.
 	Concurrency int
 	// Version is what the OpenAPI document says of the program. "": "dev".
 	Version string

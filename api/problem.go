@@ -55,10 +55,11 @@ func (a *api) failure(ctx context.Context, err error, doing, missing string) err
 		var f faults
 		f.add("cursor", "", "want the next_cursor of an earlier page of the same list")
 		return f.err()
-	case errors.Is(err, context.Canceled):
-		// Nobody reads this answer.
-		return huma.Error503ServiceUnavailable("The request was cancelled.")
-	case errors.Is(err, context.DeadlineExceeded):
+	// A driver may say in its own words that it was interrupted: the request's
+	// context tells why.
+	case errors.Is(ctx.Err(), context.Canceled):
+		return huma.Error503ServiceUnavailable("The request was cancelled.") // nobody reads this
+	case errors.Is(ctx.Err(), context.DeadlineExceeded), errors.Is(err, context.DeadlineExceeded):
 		return later(fmt.Sprintf("This took longer than %s. Ask for less, or try again later.", a.Timeout))
 	case errors.Is(err, storage.ErrUnavailable):
 		return later("The store cannot answer now. Try again later.")

@@ -121,6 +121,20 @@ func TestTimeout(t *testing.T) {
 	}
 }
 
+// interrupted answers a cancelled context as a driver does that does not wrap
+// the context's error.
+type interrupted struct{ fakeStore }
+
+func (*interrupted) Timeline(ctx context.Context, _ event.ID) (timeline.Timeline, error) {
+	<-ctx.Done()
+	return timeline.Timeline{}, errors.New("interrupted (9)")
+}
+
+func TestTimeoutInTheDriversWords(t *testing.T) {
+	h := newTestAPI(t, &interrupted{}, func(o *Options) { o.Timeout = time.Millisecond })
+	wantProblem(t, get(t, h, timelinePath(1)), http.StatusServiceUnavailable, "longer than 1ms")
+}
+
 // panicking panics in place of an answer.
 type panicking struct{ fakeStore }
 
