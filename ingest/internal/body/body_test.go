@@ -145,7 +145,9 @@ func TestNotesWhatWasCut(t *testing.T) {
 }
 
 func TestDecodePutsBadEntriesAside(t *testing.T) {
-	read := func(o *Object) event.Event { return event.Event{Service: o.Need("service", 9), OccurredAt: o.Time("at")} }
+	read := func(o *Object) event.Event {
+		return event.Event{Service: o.Need("service", 9), OccurredAt: o.Time("at")}
+	}
 	long := `{"service":"` + strings.Repeat("x", 2*event.MaxAside) + `"}`
 	batch, err := Decode([]byte(`[{"service":"a"}, null, {"service":5, "at":"0001-01-01T00:00:00Z"}, `+long+`]`), "road", received, read)
 	if err != nil {

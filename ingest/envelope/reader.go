@@ -1,0 +1,144 @@
+package envelope
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	"github.com/hindcast/hindcast/ingest/event"
+	"github.com/hindcast/hindcast/ingest/internal/body"
+)
+
+// reader reads the fields of one envelope and remembers the first that is
+// wrong.
+type reader struct {
+	path string
+	// clamp brings times into range that stand among others.
+	clamp bool
+	// own says that a producer made the envelope: what it leaves out is filled
+	// in, and what it says is bounded. Without it the envelope is hindcast's
+	// own, and is taken as it is.
+	own     bool
+	suspect bool
+	failure *body.Failure
+}
+
+// maxName bounds names, versions and addresses, in bytes.
+const maxName = 1024
+
+func (r *reader) fail(field string, class body.Class, format string, args ...any) {
+	if r.failure != nil {
+		return
+	}
+	path := r.path
+	switch {
+	case path == "":
+		path = field
+	case field != "":
+		path += "." + field
+	}
+	r.failure = &body.Failure{Field: path, Class: class, Reason: fmt.Sprintf(format, args...)}
+}
+
+// name is a text that identifies something, and so is not cut.
+func (r *reader) name(field, text string) string {
+	if r.own && len(text) > maxName {
+		r.fail(field, body.ClassSize, "longer than %d bytes", maxName)
+	}
+	return text
+}
+
+// need is a name that must not be empty.
+func (r *reader) need(field, text string) string {
+	if strings.TrimSpace(text) == "" {
+		r.fail(field, body.ClassMissing, "required")
+	}
+	return r.name(field, text)
+}
+
+// prose is a text that is cut where it is longer than limit bytes.
+func (r *reader) prose(text string, limit int) string {
+	if !r.own || len(text) <= limit {
+		return text
+	}
+	return strings.ToValidUTF8(text[:limit], "") + fmt.Sprintf("\n… %d of %d bytes", limit, len(text))
+}
+
+// labels are names with values; nil when there are none.
+func (r *reader) labels(field string, values map[string]string) event.Labels {
+	if len(values) == 0 {
+		return nil
+	}
+	if r.own {
+		if len(values) > body.MaxLabels {
+			r.fail(field, body.ClassSize, "more than %d labels", body.MaxLabels)
+		}
+		for _, name := range slices.Sorted(maps.Keys(values)) {
+			if len(name) > body.MaxLabelName || len(values[name]) > body.MaxLabelValue {
+				r.fail(field, body.ClassSize, "the label %.40q is longer than %d bytes, or its value than %d", name, body.MaxLabelName, body.MaxLabelValue)
+				break
+			}
+		}
+	}
+	return values
+}
+
+// time is a time; zero when absent.
+func (r *reader) time(field string, ts *timestamppb.Timestamp) time.Time {
+	if ts == nil {
+		return time.Time{}
+	}
+	t := ts.AsTime()
+	switch err := ts.CheckValid(); {
+	case err == nil && event.InRange(t):
+		return t.UTC()
+	case r.clamp:
+		r.suspect = true
+		// Whole seconds: what does not fit may be the nanoseconds, and seconds far
+		// beyond a time.Time would wrap around.
+		s := min(max(ts.GetSeconds(), event.MinTime.Unix()-1), event.MaxTime.Unix())
+		clamped, _ := event.Clamp(time.Unix(s, 0))
+		return clamped
+	}
+	r.fail(field, body.ClassTime, "%s is outside %d to %d", seconds(ts), event.MinTime.Year(), event.MaxTime.Year())
+	return time.Time{}
+}
+
+// end is a time of which the year 1 says that there is none, as in Alertmanager.
+func (r *reader) end(field string, ts *timestamppb.Timestamp) time.Time {
+	if ts == nil || ts.AsTime().IsZero() {
+		return time.Time{}
+	}
+	return r.time(field, ts)
+}
+
+func seconds(ts *timestamppb.Timestamp) string {
+	if ts.CheckValid() == nil {
+		return ts.AsTime().Format(time.RFC3339Nano)
+	}
+	return strconv.FormatInt(ts.GetSeconds(), 10) + " seconds"
+}
+
+// fingerprint is one in 16 hex digits.
+func (r *reader) fingerprint(field, text string) event.Fingerprint {
+	f, err := event.ParseFingerprint(strings.ToLower(text))
+	if err != nil {
+		r.fail(field, body.ClassValue, "%v", err)
+	}
+	return f
+}
+
+func (r *reader) fingerprints(field string, texts []string) []event.Fingerprint {
+	var list []event.Fingerprint
+	for i, text := range texts {
+		list = append(list, r.fingerprint(index(field, i), text))
+	}
+	return list
+}
+
+func index(field string, i int) string { return field + "[" + strconv.Itoa(i) + "]" }
