@@ -141,11 +141,16 @@ func (d *commitDiff) onlyMoves() bool {
 	if len(d.removed)+len(d.moved) == 0 || len(d.added) == 0 && len(d.removed) > 0 {
 		return false
 	}
+	if len(d.settings()) > 0 {
+		return false
+	}
 	vanished, appeared := 0, 0
 	for token, n := range d.balance() {
 		short := len(token) <= 2 && isWordy(token) // loop variables and receivers
 		switch {
 		case short || glueTokens[token]:
+		case n == -1 && isWordy(token):
+			return false // a local name stands in two places at least
 		case n < 0 && isWordy(token):
 			vanished++
 		case n != 0 && !isWordy(token):

@@ -125,8 +125,8 @@ func traitsOf(message string, files []string, d *commitDiff) []trait {
 	more := func(re *regexp.Regexp) bool { return countMatching(d.added, re) > countMatching(d.removed, re) }
 	either := func(re *regexp.Regexp) bool { return countMatching(d.added, re)+countMatching(d.removed, re) > 0 }
 
-	add(traitDropsGuard, fewer(guardRE))
-	add(traitDropsCheck, fewer(conditionRE))
+	add(traitDropsGuard, countGuards(d.removed, guardRE) > countGuards(d.added, guardRE))
+	add(traitDropsCheck, countGuards(d.removed, conditionRE) > countGuards(d.added, conditionRE))
 	add(traitDropsLock, fewer(lockRE))
 	add(traitAddsLock, more(lockRE))
 	add(traitConcurrent, more(parallelRE))
@@ -288,6 +288,20 @@ func countMatching(lines []string, re *regexp.Regexp) int {
 	}
 	return n
 }
+
+// countGuards counts the lines that match and are not about an error that a
+// call returned: how errors are passed on is a matter of style.
+func countGuards(lines []string, re *regexp.Regexp) int {
+	n := 0
+	for _, l := range lines {
+		if re.MatchString(l) && !passesErrorRE.MatchString(l) {
+			n++
+		}
+	}
+	return n
+}
+
+var passesErrorRE = regexp.MustCompile(`\b(?:err|error|e|ex)\b\s*(?:!=|==|!==|:?=)|\bcatch\b|\bexcept\b`)
 
 // callsInLoop finds a new call of something remote inside a loop: among the few
 // lines that follow the loop's head. What was called in the diff before, in

@@ -56,7 +56,7 @@ func readCommit(c event.Commit) *commitFacts {
 	switch {
 	case c.Diff != "" || len(c.Files) > 0:
 		f.known = knowContent
-	case strings.TrimSpace(c.Message) != "":
+	case len(bagOf(c.Message).words) > 1: // “release 2.0.0” tells nothing
 		f.known = knowMessage
 	}
 	f.note(inTold, bagOf(c.Message))
@@ -137,10 +137,14 @@ type content struct {
 	clues  []clue
 	// direct says that the errors name, on a stack or by a rare name, what the
 	// commit adds or removes.
-	direct   bool
+	direct bool
+	// tied says that something ties it to the errors by more than a few words.
+	tied     bool
 	harmless bool
-	known    knowledge
-	traits   []trait
+	// slow says that such an edit takes its time to show.
+	slow   bool
+	known  knowledge
+	traits []trait
 }
 
 func (c *content) add(k clue) {
@@ -166,11 +170,13 @@ func (sc *scene) weighCommit(f *commitFacts) content {
 	names, list, directly := sc.errorsShareName(f)
 	c.add(names)
 	c.direct = direct || directly
-	c.add(sc.errorsShareWords(f, list, pointsWord, capWords))
-	c.add(sc.natureFits(f))
+	words := sc.errorsShareWords(f, list, pointsWord, capWords)
+	c.add(words)
+	c.tied = c.direct || onStack.points > 0
+	sc.addNature(&c, f, words.points)
 	c.points = min(c.points, capContent)
 	if t, harmless := harmlessTrait(f.traits); harmless {
-		c.harmless, c.direct = true, false
+		c.harmless, c.direct, c.tied = true, false, false
 		c.points = c.points*harmlessContent + pointsHarmless
 		c.clues = append(c.clues, clue{pointsHarmless, fmt.Sprintf("%s %s", shortSHA(f.SHA), t)})
 		return c
@@ -312,17 +318,28 @@ func quoteAll(words []string) string {
 	return strings.Join(words, ", ")
 }
 
-// natureFits: the edit is of a sort that brings such errors about.
-func (sc *scene) natureFits(f *commitFacts) clue {
+// addNature: the edit is of a sort that brings such errors about, or it at
+// least changes what is decided about what the errors speak of.
+func (sc *scene) addNature(c *content, f *commitFacts, words float64) {
 	for _, n := range sc.natures {
 		if t, ok := anyTrait(f.traits, n.causes); ok {
-			return clue{pointsNatureCauses, fmt.Sprintf("%s %s, and the errors say that %s", shortSHA(f.SHA), t, n.name)}
+			c.add(clue{pointsNatureCauses, fmt.Sprintf("%s %s, and the errors say that %s", shortSHA(f.SHA), t, n.name)})
+			c.slow, c.tied = n.slow, true
+			return
 		}
 	}
 	for _, n := range sc.natures {
 		if t, ok := anyTrait(f.traits, n.helps); ok {
-			return clue{pointsNatureHelps, fmt.Sprintf("%s %s, and the errors say that %s", shortSHA(f.SHA), t, n.name)}
+			c.add(clue{pointsNatureHelps, fmt.Sprintf("%s %s, and the errors say that %s", shortSHA(f.SHA), t, n.name)})
+			c.slow = n.slow
+			return
 		}
 	}
-	return clue{}
+	if t, ok := anyTrait(f.traits, decisions); ok && words >= manyWords {
+		c.tied = true
+		c.add(clue{pointsRisky, fmt.Sprintf("%s %s", shortSHA(f.SHA), t)})
+	}
 }
+
+// decisions are the edits that make a program decide otherwise.
+var decisions = []trait{traitDropsGuard, traitDropsCheck, traitDropsCall, traitDropsLock, traitCompares, traitRenames}

@@ -110,22 +110,24 @@ func (sc *scene) weighCause(c *change) weighedChange {
 		w.out = out
 		return w
 	}
-	clues := []clue{sc.inTime(c), sc.inPlace(c), sc.onVictim(c)}
-	clues = append(clues, told.clues...)
-	content := clue{points: told.points}
-	clues = append(clues, sc.unknownContent(c, &told), sc.errorVersions(c), sc.newLines(c), sc.errorsBefore(c),
-		sc.ranElsewhere(c), tookEffect(c), sc.whatUndoingDid(c), sc.operationalCause(&told))
+	clues := []clue{sc.inTime(c, &told), sc.inPlace(c), sc.onVictim(c, &told)}
+	ties := []clue{sc.unknownContent(c, &told), sc.errorVersions(c), sc.whatUndoingDid(c)}
+	clues = append(clues, ties...)
+	clues = append(clues, sc.newLines(c), sc.errorsBefore(c), sc.ranElsewhere(c), tookEffect(c), sc.operationalCause(&told))
+	w.points = told.points
 	for _, k := range clues {
+		w.points += k.points
+	}
+	tied := told.tied || slices.ContainsFunc(ties, func(k clue) bool { return k.points > 0 })
+	if !tied {
+		w.points = min(w.points, untiedMost)
+	}
+	// What the change does is told after where and when it was done.
+	for _, k := range slices.Insert(clues, 3, told.clues...) {
 		if k.reason != "" {
 			out.Reasons = append(out.Reasons, k.reason)
 		}
 	}
-	for i, k := range clues {
-		if i < 3 || i >= 3+len(told.clues) {
-			w.points += k.points
-		}
-	}
-	w.points += content.points
 	w.candidate = true
 	out.Verdict = timeline.VerdictUnlikely
 	if told.harmless && w.points < suspectBar/2 {
@@ -240,7 +242,7 @@ func (sc *scene) weighWords(c *change) (content, bool) {
 		return content{}, false
 	}
 	f := readCommit(event.Commit{Message: text})
-	told := content{known: knowMessage, traits: f.traits}
+	told := content{known: f.known, traits: f.traits}
 	if c.kind == event.ChangeMigration {
 		told.traits = append(told.traits, traitMigrates)
 		f.traits = told.traits
@@ -262,8 +264,10 @@ func (sc *scene) weighWords(c *change) (content, bool) {
 	if flagLike {
 		each, most = pointsFlagWord, capFlagWords
 	}
-	told.add(sc.errorsShareWords(f, nil, each, most))
-	told.add(sc.natureFits(f))
+	words := sc.errorsShareWords(f, nil, each, most)
+	told.add(words)
+	told.tied = told.direct || flagLike && words.points >= pointsFlagWord*0.9
+	sc.addNature(&told, f, words.points)
 	told.points = min(told.points, capContent)
 	if told.points <= 0 && flagLike {
 		told.add(clue{pointsNothingNamed, "what it changes is not named by the errors"})

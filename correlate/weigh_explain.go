@@ -15,8 +15,9 @@ const (
 )
 
 // codeRE finds what lines quote of programs: files, frames and stack traces
-// say where it failed, not of what nature it is (ratelimit.go).
-var codeRE = regexp.MustCompile(`(?i)\b\w*stack\w*="[^"]*"|[\w./\-]+\.(?:go|py|js|ts|java|kt|rb|rs|php|cs|cpp|c)(?::\d+)+|\bat [\w.$/]+\([^)]*\)|[\w./]+\.\(\*?\w+\)\.\w+`)
+// say where it failed, not of what nature it is (ratelimit.go). What is on every
+// line of a site, as its region, is no evidence either.
+var codeRE = regexp.MustCompile(`(?i)\b[\w.]*(?:region|zone|cluster)\w*=\S+|\b(?:github\.com|(?:google\.)?golang\.org|gopkg\.in|k8s\.io|go\.uber\.org)/\S+|\b\w*stack\w*="[^"]*"|[\w./\-]+\.(?:go|py|js|ts|java|kt|rb|rs|php|cs|cpp|c)(?::\d+)+|\bat [\w.$/]+\([^)]*\)|[\w./]+\.\(\*?\w+\)\.\w+`)
 
 func prose(text string) string { return codeRE.ReplaceAllString(text, " ") }
 

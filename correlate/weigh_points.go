@@ -17,6 +17,11 @@ const (
 	// nearer cannot be told apart, and then nobody is blamed.
 	suspectLead = 4.0
 	fullScore   = 100.0
+	// untiedMost is the most that a change gets that nothing ties to the errors:
+	// no name of theirs in what it edits, no file on their stack, no edit of a
+	// sort that causes such errors, no version in the lines, and nobody took it
+	// back.
+	untiedMost = suspectBar - 5
 
 	// Place. A change mostly breaks the service that it changes; next its
 	// callers, so that the changed service is one that the failing ones call.
@@ -30,6 +35,7 @@ const (
 	pointsElsewhere = -10.0
 
 	// Time. Most bad changes show within minutes, slow burns within hours.
+	pointsSlowBurn    = 20.0 // something had to fill up first, and it is of that sort
 	pointsAtOnce      = 25.0
 	pointsWithinTen   = 20.0
 	pointsWithinHalf  = 15.0
@@ -49,12 +55,14 @@ const (
 	pointsStackFunction  = 12.0 // a function of the stack is the one that it edits
 	pointsFlagName       = 30.0 // the flag's own name is in the errors
 	pointsWord           = 6.0  // a rare word in common
+	manyWords            = 10.0 // words in common, in points, that tie a decision to the errors
 	pointsFlagWord       = 12.0 // the same for a flag or setting, of which little text exists
 	capNames             = 35.0
 	capWords             = 18.0
 	capFlagWords         = 24.0
-	pointsNatureCauses   = 20.0 // the edit is of the sort that causes such errors
-	pointsNatureHelps    = 8.0
+	pointsNatureCauses   = 25.0 // the edit is of the sort that causes such errors
+	pointsNatureHelps    = 10.0 // of a sort that can cause them, and is often innocent
+	pointsRisky          = 8.0  // it shares words with the errors and changes a decision
 	capContent           = 70.0
 	pointsNothingNamed   = -15.0 // its content is known and names nothing of the errors
 	pointsLittleNamed    = -5.0  // only its message is known and names nothing
@@ -82,6 +90,8 @@ const (
 	// reportSlack is how much later than onset a change may be reported and
 	// still have been before it: clocks differ and reports are late.
 	reportSlack = 15 * time.Second
+	// slowWithin is how long a slow burn may take.
+	slowWithin = 6 * time.Hour
 	// atOnce is how soon most broken deploys show.
 	atOnce = 3 * time.Minute
 	// newLinesWithin is how soon after a change new lines count as its doing,

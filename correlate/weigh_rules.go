@@ -30,8 +30,9 @@ func (sc *scene) afterOnset(c *change) (string, bool) {
 	return fmt.Sprintf("came %s after onset: cannot have caused it", spoken(after)), true
 }
 
-// inTime: the sooner trouble followed, the likelier.
-func (sc *scene) inTime(c *change) clue {
+// inTime: the sooner trouble followed, the likelier, unless something had to
+// fill up or run out first.
+func (sc *scene) inTime(c *change, told *content) clue {
 	lag := max(sc.onset.Sub(c.at()), 0)
 	points := pointsLongAgo
 	switch {
@@ -45,6 +46,9 @@ func (sc *scene) inTime(c *change) clue {
 		points = pointsWithinTwo
 	case lag <= 6*time.Hour:
 		points = pointsWithinSix
+	}
+	if told.slow && lag <= slowWithin {
+		points = max(points, pointsSlowBurn)
 	}
 	before := "onset"
 	if !sc.onsetKnown {
@@ -104,8 +108,10 @@ func (sc *scene) callerOf(service string) string {
 }
 
 // onVictim: errors there name another failing service as their reason.
-func (sc *scene) onVictim(c *change) clue {
-	if of := sc.victim[c.service]; of != "" {
+// That says little of a change which the errors speak of: load and bad requests
+// hurt those that are called.
+func (sc *scene) onVictim(c *change, told *content) clue {
+	if of := sc.victim[c.service]; of != "" && !told.tied {
 		return clue{pointsVictim, fmt.Sprintf("is on %s, whose errors point to %s", c.service, of)}
 	}
 	return clue{}

@@ -21,6 +21,7 @@ var (
 	quotedRE     = regexp.MustCompile(`'([A-Za-z][\w.\-/]{1,59})'|"([A-Za-z][\w.\-/]{1,59})\\?"|` + "`([A-Za-z][\\w.\\-/]{1,59})`")
 	// sqlNameRE finds what a statement or a database's message names.
 	sqlNameRE = regexp.MustCompile(`(?i)\b(?:from|into|update|join|table|relation|column|index)\s+["'` + "`" + `]?([a-z_][a-z0-9_.]{2,59})`)
+	hostRE    = regexp.MustCompile(`\b[A-Za-z][A-Za-z0-9\-]*(?:\.[A-Za-z0-9\-]+){2,}\b`)
 	pathRE    = regexp.MustCompile(`/?(?:[\w.\-]+/)+[\w.\-]+`)
 	// keyRE finds the keys of key=value pairs: they are the logger's words.
 	keyRE = regexp.MustCompile(`(?:^|[\s{,(])([A-Za-z_][\w.\-]*)=`)
@@ -87,6 +88,7 @@ func namesIn(text string) []string {
 			}
 		}
 	}
+	names = append(names, hostRE.FindAllString(text, -1)...)
 	for _, p := range pathRE.FindAllString(text, -1) {
 		if strings.Count(p, "/") >= 2 && len(p) <= 120 {
 			names = append(names, p)
@@ -144,13 +146,15 @@ var suffixes = []string{
 	"ings", "ing", "ions", "ion", "ments", "ment", "ives", "ive", "ers", "er", "ies", "ied", "ed", "es", "ry", "s", "y", "e",
 }
 
-// stem cuts the ending off an English word, roughly: expiry, expired and
+// stem cuts the endings off an English word, roughly: expiry, expired and
 // expires are all expir. At least four letters stay.
 func stem(w string) string {
-	for _, suffix := range suffixes {
-		if len(w)-len(suffix) >= 4 && strings.HasSuffix(w, suffix) {
-			w = w[:len(w)-len(suffix)]
-			break
+	for range 2 { // an ending may stand on another: retry-ing
+		for _, suffix := range suffixes {
+			if len(w)-len(suffix) >= 4 && strings.HasSuffix(w, suffix) {
+				w = w[:len(w)-len(suffix)]
+				break
+			}
 		}
 	}
 	return w
