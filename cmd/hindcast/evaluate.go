@@ -16,7 +16,7 @@ import (
 )
 
 type evalCmd struct {
-	Dirs       []string `arg:"" placeholder:"DIR" help:"Cases, or folders of cases. A case is a folder with cassette.jsonl and truth.json."`
+	Dirs       []string `arg:"" placeholder:"DIR" help:"Cases, or folders of cases. A case is a folder with cassette.jsonl (or cassette.jsonl.gz) and truth.json."`
 	JSON       bool     `name:"json" help:"Print the scores as JSON."`
 	Shuffle    *uint64  `name:"shuffle" placeholder:"SEED" help:"Play each case once more, shuffled, a third sent twice, batched otherwise and with a restart in the middle; the timelines must be the same."`
 	ConfigFile string   `name:"config.file" placeholder:"FILE" help:"The configuration of the server."`

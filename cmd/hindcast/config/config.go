@@ -129,8 +129,8 @@ func Parse(text []byte, name string) (Config, error) {
 			return Config{}, Problems{yamlProblem(name, err)}
 		}
 		c.readSecrets(filepath.Dir(name), &checked)
-		for key, message := range c.validate() {
-			checked.report(checked.lineOf(key), key, "%s", message)
+		for _, wrong := range c.validate() {
+			checked.report(checked.lineOf(wrong.key), wrong.key, "%s", wrong.message)
 		}
 	}
 	if problems := checked.problems; len(problems) > 0 {

@@ -30,8 +30,8 @@ func TestParseEmptyIsDefault(t *testing.T) {
 
 func TestDefaultIsValid(t *testing.T) {
 	c := Default()
-	for key, message := range c.validate() {
-		t.Errorf("%s: %s", key, message)
+	for _, wrong := range c.validate() {
+		t.Errorf("%s: %s", wrong.key, wrong.message)
 	}
 }
 
@@ -89,7 +89,7 @@ func TestParseProblems(t *testing.T) {
 		"means":           {"phrases: [{pattern: a, means: b}]", `phrases[0].means: "b" is none of acknowledges`},
 		"pattern":         {"phrases: [{pattern: '(', means: reports}]", "phrases[0].pattern: error parsing regexp"},
 		"no name":         {"receivers:\n  - class: page", "x.yml:2: receivers[0].name: must not be empty"},
-		"zero":            {"link_within: 0s", "x.yml:1: link_within: must be longer than 0"},
+		"zero":            {"link_within: 0s", "x.yml:1: link_within: must be greater than zero"},
 		"retention":       {"retention:\n  lines: 2d", "x.yml:2: retention.lines: 2d is not longer than seal_after (6d)"},
 		"limits":          {"limits:\n  logs:\n    requests: 0", "x.yml:3: limits.logs.requests: must be greater than zero"},
 		"workflows":       {"github: {deploy_workflows: '['}", "github.deploy_workflows: error parsing regexp"},
@@ -112,7 +112,7 @@ func TestParseProblems(t *testing.T) {
 }
 
 func TestParseReportsAllProblems(t *testing.T) {
-	_, err := Parse([]byte("flap_firings: 1\nstorm_notifications: 1\nquiet_period: 0s\n"), "x.yml")
+	_, err := Parse([]byte("flap_firings: 1\nretention: {counts: 1d}\nreceivers: [{class: page}]\n"), "x.yml")
 	var problems Problems
 	if !errors.As(err, &problems) || len(problems) != 3 || problems[0].Line != 1 || problems[2].Line != 3 {
 		t.Errorf("got %v, want three problems in the order of the file", err)
@@ -177,8 +177,8 @@ func FuzzParse(f *testing.F) {
 	f.Add([]byte("a: &a [*a]\n"))
 	f.Fuzz(func(t *testing.T, text []byte) {
 		if c, err := Parse(text, "x.yml"); err == nil {
-			for key, message := range c.validate() {
-				t.Errorf("taken, and not valid: %s: %s", key, message)
+			for _, wrong := range c.validate() {
+				t.Errorf("taken, and not valid: %s: %s", wrong.key, wrong.message)
 			}
 		}
 	})

@@ -73,13 +73,14 @@ func (t *TrueIncident) window() (from, to time.Time) {
 
 // Case is a cassette with its truth.
 type Case struct {
-	Name     string
-	Dir      string
-	Truth    Truth
+	// Name is that of the case's folder.
+	Name  string
+	Truth Truth
+	// Cassette is the path of the file.
 	Cassette string
 }
 
-// The files of a case.
+// The files of a case. The cassette may be compressed, with .gz at the end.
 const (
 	cassetteFile = "cassette.jsonl"
 	truthFile    = "truth.json"
@@ -126,7 +127,7 @@ func find(dir string) ([]Case, error) {
 
 // open reads a case; fs.ErrNotExist when the folder is none.
 func open(dir string) (Case, error) {
-	c := Case{Name: filepath.Base(filepath.Clean(dir)), Dir: dir, Cassette: filepath.Join(dir, cassetteFile)}
+	c := Case{Name: filepath.Base(filepath.Clean(dir)), Cassette: filepath.Join(dir, cassetteFile)}
 	text, err := os.ReadFile(filepath.Join(dir, truthFile))
 	if err != nil {
 		return c, fmt.Errorf("read truth: %w", err)
@@ -136,6 +137,9 @@ func open(dir string) (Case, error) {
 	}
 	if c.Truth.Scale <= 0 {
 		c.Truth.Scale = 1
+	}
+	if _, err := os.Stat(c.Cassette); errors.Is(err, fs.ErrNotExist) {
+		c.Cassette += ".gz"
 	}
 	if _, err := os.Stat(c.Cassette); err != nil {
 		return c, fmt.Errorf("read cassette: %w", err)
