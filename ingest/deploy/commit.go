@@ -45,7 +45,7 @@ func commit(o *body.Object) event.Commit {
 		At:         o.Time("at"),
 		Message:    o.Prose("message", MaxMessage),
 		Diff:       o.Prose("diff", MaxDiff),
-		URL:        o.Text("url", MaxName),
+		URL:        o.Text("url", MaxURL),
 	}
 	for _, file := range o.List("files", MaxFiles) {
 		c.Files = append(c.Files, file.Text(MaxPath))

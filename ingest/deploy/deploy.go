@@ -20,7 +20,8 @@ import (
 // a name that is cut names something else; texts and lists are cut, and the
 // event's label hindcast_clipped says so.
 const (
-	MaxName    = 1024     // bytes of a name: a service, a version, a run, a URL
+	MaxName    = 1024     // bytes of a name: a service, a version, a run
+	MaxURL     = 4096     // bytes of a URL
 	MaxMessage = 16 << 10 // bytes of a message of a change or a commit
 	MaxDiff    = 64 << 10 // bytes of a commit's diff
 	MaxFiles   = 1000     // files of a commit
@@ -60,7 +61,7 @@ func change(o *body.Object, receivedAt time.Time) event.Event {
 			Version:         o.Text("version", MaxName),
 			PreviousVersion: o.Text("previous_version", MaxName),
 			Actor:           o.Text("actor", MaxName),
-			URL:             o.Text("url", MaxName),
+			URL:             o.Text("url", MaxURL),
 			Message:         o.Prose("message", MaxMessage),
 			Commit:          o.Text("commit", MaxName),
 		},

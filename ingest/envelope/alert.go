@@ -21,7 +21,7 @@ func observation(r *reader, c common, a *hindcastv1.Alert) event.Observation {
 		StartsAt:         r.time("alert.starts_at", a.GetStartsAt()),
 		Labels:           labels,
 		Annotations:      r.labels("alert.annotations", a.GetAnnotations()),
-		GeneratorURL:     a.GetGeneratorUrl(),
+		GeneratorURL:     r.url("alert.generator_url", a.GetGeneratorUrl()),
 		KeepAliveUntil:   r.end("alert.keep_alive_until", a.GetKeepAliveUntil()),
 		EndedAt:          r.end("alert.ended_at", a.GetEndedAt()),
 		FiringSeenAt:     r.end("alert.firing_seen_at", a.GetFiringSeenAt()),
@@ -68,13 +68,17 @@ func complete(o *event.Observation, c common) {
 	}
 }
 
-// set sorts a list and drops what is twice in it.
+// maxSet bounds the sets of an observation, as merging it with another does.
+const maxSet = 32
+
+// set sorts a list and drops what is twice in it, and what is too many.
 func set[T ~string | ~uint64](list []T) []T {
 	if len(list) == 0 {
 		return nil
 	}
 	slices.Sort(list)
-	return slices.Compact(list)
+	list = slices.Compact(list)
+	return list[:min(len(list), maxSet)]
 }
 
 // alertOf is an observation in an envelope.

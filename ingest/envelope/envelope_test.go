@@ -346,6 +346,33 @@ func protoLength(n int) []byte {
 	return append(b, byte(n))
 }
 
+func TestCutsWhatIsTooLong(t *testing.T) {
+	long, err := proto.Marshal(&hindcastv1.Batch{Envelopes: []*hindcastv1.Envelope{{
+		OccurredAt: timestamppb.New(received), Service: "s", Labels: map[string]string{"a": "b"},
+		Fact: &hindcastv1.Envelope_Change{Change: &hindcastv1.Change{Commits: []*hindcastv1.Commit{{
+			Sha: "x", Diff: strings.Repeat("d", 70_000), Files: strings.Split(strings.Repeat("f,", 2000), ","),
+		}}}},
+	}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	batch, err := Decoder{}.DecodeProto(long, received)
+	if err != nil {
+		t.Fatal(err)
+	}
+	e := batch.Events[0]
+	if c := e.Change.Commits[0]; len(c.Diff) != 65536 || len(c.Files) != 1000 {
+		t.Errorf("diff of %d bytes, %d files", len(c.Diff), len(c.Files))
+	}
+	want := "change.commits[0].diff: 65536 of 70000 bytes, change.commits[0].files: the first 1000"
+	if got := e.Labels["hindcast_clipped"]; got != want || e.Labels["a"] != "b" {
+		t.Errorf("labels are %s, want %q in them", e.Labels, want)
+	}
+	if strings.Contains(string(e.Raw), "hindcast_clipped") {
+		t.Error("the note stands in the raw payload")
+	}
+}
+
 func TestEncodesTextsThatAreNotUTF8(t *testing.T) {
 	b := event.Batch{Chunks: []event.Chunk{{ReceivedAt: received, Streams: []event.Stream{{}}, Lines: []event.Line{{At: received, Text: "a\xffb"}}}}}
 	for name, encode := range map[string]func(event.Batch) ([]byte, error){"JSON": EncodeJSON, "protobuf": EncodeProto} {

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"maps"
 	"strings"
 	"time"
 
@@ -55,10 +56,14 @@ func fromEnvelope(r *reader, c common) event.Event {
 	case *hindcastv1.Envelope_Source:
 		e.Kind, e.Source = event.KindSource, &event.SourceStatus{
 			Status: r.need("source.status", fact.Source.GetStatus()),
-			Detail: r.prose(fact.Source.GetDetail(), deploy.MaxMessage),
+			Detail: r.prose("source.detail", fact.Source.GetDetail(), deploy.MaxMessage),
 		}
 	}
 	e.ID = eventID(r, c, &e)
+	if len(r.clipped) > 0 {
+		// A copy: the envelope may yet be written as the raw payload.
+		e.Labels = body.NoteClipped(maps.Clone(e.Labels), r.clipped)
+	}
 	e.ClockSuspect = r.suspect
 	return e
 }
@@ -147,7 +152,7 @@ func silence(r *reader, s *hindcastv1.Silence) *event.Silence {
 		EndsAt:    r.end("silence.ends_at", s.GetEndsAt()),
 		UpdatedAt: r.end("silence.updated_at", s.GetUpdatedAt()),
 		CreatedBy: r.name("silence.created_by", s.GetCreatedBy()),
-		Comment:   r.prose(s.GetComment(), deploy.MaxMessage),
+		Comment:   r.prose("silence.comment", s.GetComment(), deploy.MaxMessage),
 	}
 	switch told.Action {
 	case event.SilenceCreated, event.SilenceUpdated, event.SilenceExpired:
@@ -180,8 +185,8 @@ func change(r *reader, c *hindcastv1.Change) *event.Change {
 		Version:         r.name("change.version", c.GetVersion()),
 		PreviousVersion: r.name("change.previous_version", c.GetPreviousVersion()),
 		Actor:           r.name("change.actor", c.GetActor()),
-		URL:             r.name("change.url", c.GetUrl()),
-		Message:         r.prose(c.GetMessage(), deploy.MaxMessage),
+		URL:             r.url("change.url", c.GetUrl()),
+		Message:         r.prose("change.message", c.GetMessage(), deploy.MaxMessage),
 		Commit:          r.name("change.commit", c.GetCommit()),
 	}
 	var known bool
@@ -195,11 +200,12 @@ func change(r *reader, c *hindcastv1.Change) *event.Change {
 			r.fail("change.status", body.ClassValue, "%.60q is not known: want started, succeeded, failed or cancelled", word)
 		}
 	}
-	if r.own && len(c.GetCommits()) > deploy.MaxCommits {
-		r.fail("change.commits", body.ClassSize, "more than %d", deploy.MaxCommits)
-		return told
+	commits := c.GetCommits()
+	if r.own && len(commits) > deploy.MaxCommits {
+		r.cut("change.commits", "the first %d", deploy.MaxCommits)
+		commits = commits[:deploy.MaxCommits]
 	}
-	for i, carried := range c.GetCommits() {
+	for i, carried := range commits {
 		told.Commits = append(told.Commits, commit(r, index("change.commits", i), carried))
 	}
 	return told
@@ -211,12 +217,13 @@ func commit(r *reader, field string, c *hindcastv1.Commit) event.Commit {
 		Repository: r.name(field+".repository", c.GetRepository()),
 		Author:     r.name(field+".author", c.GetAuthor()),
 		At:         r.time(field+".at", c.GetAt()),
-		Message:    r.prose(c.GetMessage(), deploy.MaxMessage),
+		Message:    r.prose(field+".message", c.GetMessage(), deploy.MaxMessage),
 		Files:      c.GetFiles(),
-		Diff:       r.prose(c.GetDiff(), deploy.MaxDiff),
-		URL:        r.name(field+".url", c.GetUrl()),
+		Diff:       r.prose(field+".diff", c.GetDiff(), deploy.MaxDiff),
+		URL:        r.url(field+".url", c.GetUrl()),
 	}
 	if r.own && len(told.Files) > deploy.MaxFiles {
+		r.cut(field+".files", "the first %d", deploy.MaxFiles)
 		told.Files = told.Files[:deploy.MaxFiles]
 	}
 	return told
@@ -227,8 +234,8 @@ func said(r *reader, m *hindcastv1.Message) *event.Message {
 		Author:   r.need("message.author", m.GetAuthor()),
 		Channel:  r.name("message.channel", m.GetChannel()),
 		Thread:   r.name("message.thread", m.GetThread()),
-		Text:     r.prose(m.GetText(), message.MaxText),
-		URL:      r.name("message.url", m.GetUrl()),
+		Text:     r.prose("message.text", m.GetText(), message.MaxText),
+		URL:      r.url("message.url", m.GetUrl()),
 		Incident: r.name("message.incident", m.GetIncident()),
 	}
 	if strings.TrimSpace(told.Text) == "" {
@@ -242,7 +249,7 @@ func acknowledgement(r *reader, a *hindcastv1.Acknowledgement) *event.Acknowledg
 		Actor:    r.need("acknowledgement.actor", a.GetActor()),
 		Alerts:   alertRefs(r, "acknowledgement.alerts", a.GetAlerts()),
 		Incident: r.name("acknowledgement.incident", a.GetIncident()),
-		Note:     r.prose(a.GetNote(), message.MaxText),
+		Note:     r.prose("acknowledgement.note", a.GetNote(), message.MaxText),
 	}
 }
 

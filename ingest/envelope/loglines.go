@@ -10,6 +10,9 @@ import (
 	hindcastv1 "github.com/hindcast/hindcast/proto/hindcast/v1"
 )
 
+// maxLine bounds the text of a producer's log line, in bytes.
+const maxLine = 256 << 10
+
 // logLines is the chunk that an envelope carries.
 func logLines(r *reader, c common, l *hindcastv1.LogLines) event.Chunk {
 	chunk := event.Chunk{ReceivedAt: c.receivedAt, Road: c.road}
@@ -53,7 +56,7 @@ func logLine(r *reader, field string, l *hindcastv1.LogLine, at time.Time, strea
 		Version:  r.name(field+".version", l.GetVersion()),
 		Trace:    r.name(field+".trace", l.GetTrace()),
 		Metadata: r.labels(field+".metadata", l.GetMetadata()),
-		Text:     l.GetText(),
+		Text:     r.prose(field+".text", l.GetText(), maxLine),
 	}
 	if line.At.IsZero() {
 		line.At = at

@@ -10,6 +10,7 @@ import (
 
 	"google.golang.org/protobuf/types/known/timestamppb"
 
+	"github.com/hindcast/hindcast/ingest/deploy"
 	"github.com/hindcast/hindcast/ingest/event"
 	"github.com/hindcast/hindcast/ingest/internal/body"
 )
@@ -26,6 +27,8 @@ type reader struct {
 	own     bool
 	suspect bool
 	failure *body.Failure
+	// clipped lists what was cut short.
+	clipped []string
 }
 
 // maxName bounds names, versions and addresses, in bytes.
@@ -61,12 +64,26 @@ func (r *reader) need(field, text string) string {
 	return r.name(field, text)
 }
 
+// url is the address of a page.
+func (r *reader) url(field, text string) string {
+	if r.own && len(text) > deploy.MaxURL {
+		r.fail(field, body.ClassSize, "longer than %d bytes", deploy.MaxURL)
+	}
+	return text
+}
+
 // prose is a text that is cut where it is longer than limit bytes.
-func (r *reader) prose(text string, limit int) string {
+func (r *reader) prose(field, text string, limit int) string {
 	if !r.own || len(text) <= limit {
 		return text
 	}
-	return strings.ToValidUTF8(text[:limit], "") + fmt.Sprintf("\n… %d of %d bytes", limit, len(text))
+	cut := strings.ToValidUTF8(text[:limit], "")
+	r.cut(field, "%d of %d bytes", len(cut), len(text))
+	return cut
+}
+
+func (r *reader) cut(field, format string, args ...any) {
+	r.clipped = append(r.clipped, field+": "+fmt.Sprintf(format, args...))
 }
 
 // labels are names with values; nil when there are none.

@@ -17,7 +17,8 @@ import (
 
 // Bounds of a message. Names that are longer are an error, a text is cut.
 const (
-	MaxName   = 1024     // bytes of an author, a channel, an ID, a URL
+	MaxName   = 1024     // bytes of an author, a channel, an ID
+	MaxURL    = 4096     // bytes of a URL
 	MaxText   = 64 << 10 // bytes of a text
 	MaxAlerts = 1000     // alerts that one message acknowledges
 )
@@ -55,14 +56,15 @@ func read(o *body.Object, receivedAt time.Time) event.Event {
 		Channel:  o.Text("channel", MaxName),
 		Thread:   o.Text("thread", MaxName),
 		Text:     o.Prose("text", MaxText),
-		URL:      o.Text("url", MaxName),
+		URL:      o.Text("url", MaxURL),
 		Incident: o.Text("incident", MaxName),
 	}
-	e := event.Event{Kind: event.KindMessage, OccurredAt: o.Time("at"), Instance: m.Channel, Labels: o.NoteClipped(nil), Message: &m}
+	e := event.Event{Kind: event.KindMessage, OccurredAt: o.Time("at"), Instance: m.Channel, Message: &m}
 	if e.OccurredAt.IsZero() {
 		e.OccurredAt = receivedAt
 	}
 	alerts, acknowledges := acknowledged(o)
+	e.Labels = o.NoteClipped(nil)
 	if acknowledges {
 		e.Kind, e.Message = event.KindAcknowledgement, nil
 		e.Acknowledgement = &event.Acknowledgement{Actor: m.Author, Alerts: alerts, Incident: m.Incident, Note: m.Text}

@@ -14,8 +14,13 @@ const ClippedLabel = "hindcast_clipped"
 // NoteClipped adds the label [ClippedLabel] where something of the entry was
 // cut, as "commits[0].diff: 65536 of 90000 bytes", and returns the labels.
 func (o *Object) NoteClipped(labels event.Labels) event.Labels {
+	return NoteClipped(labels, o.shared.clipped)
+}
+
+// NoteClipped adds the label [ClippedLabel] that lists what was cut, where
+// something was, and returns the labels.
+func NoteClipped(labels event.Labels, clipped []string) event.Labels {
 	const named = 10
-	clipped := o.shared.clipped
 	if len(clipped) == 0 {
 		return labels
 	}
