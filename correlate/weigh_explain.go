@@ -3,7 +3,7 @@ package correlate
 import (
 	"fmt"
 	"regexp"
-	"slices"
+	"strings"
 )
 
 const (
@@ -35,50 +35,121 @@ func alertTexts(a alertText) []string {
 // linkRE finds annotations that lead elsewhere.
 var linkRE = regexp.MustCompile(`(?i)url|link|runbook|dashboard|image`)
 
-func says(re *regexp.Regexp, texts []string) bool {
-	return slices.ContainsFunc(texts, func(t string) bool { return re.MatchString(prose(t)) })
+// tells is which natures and operational causes a text tells of: bits by their
+// place in the tables.
+type tells struct{ natures, operationals uint64 }
+
+func (t tells) or(o tells) tells {
+	return tells{t.natures | o.natures, t.operationals | o.operationals}
 }
 
-// findNatures tells of what nature the errors are.
-func (sc *scene) findNatures() {
-	for _, n := range natures {
-		if slices.ContainsFunc(sc.symptoms, func(p *patternText) bool { return says(n.says, textsOf(p)) }) ||
-			slices.ContainsFunc(sc.alerts, func(a alertText) bool { return says(n.says, alertTexts(a)) }) {
-			sc.natures = append(sc.natures, n)
+// textReading is all that is read from one text. It is shared and must not be
+// changed.
+type textReading struct {
+	tells
+	bag wordBag
+	// files are paths of source files on a stack trace, frames the names of its
+	// functions.
+	files, frames []string
+}
+
+// knownTexts remembers texts: incidents are derived again and again from the
+// same lines, and reading them costs more than all the rest of the weighing.
+var knownTexts = newRecall[string, *textReading](2048)
+
+func readText(text string) *textReading {
+	return knownTexts.get(text, func() *textReading {
+		r := &textReading{bag: bagOf(text)}
+		plain := prose(text)
+		for i, n := range natures {
+			if n.says.MatchString(plain) {
+				r.natures |= 1 << i
+			}
+		}
+		for i, o := range operationals {
+			if o.says.MatchString(plain) {
+				r.operationals |= 1 << i
+			}
+		}
+		for _, m := range stackFileRE.FindAllStringSubmatch(text, -1) {
+			r.files = append(r.files, m[1])
+		}
+		for _, m := range stackFuncRE.FindAllStringSubmatch(text, -1) {
+			r.frames = append(r.frames, frameNames(strings.Join(m[1:], ""))...)
+		}
+		return r
+	})
+}
+
+// frameNames are the function, and the type that it belongs to, of a frame, in
+// lower case: frontend/middleware.(*Limiter).Allow is Limiter and Allow.
+func frameNames(frame string) []string {
+	ids := identifierRE.FindAllString(frame[strings.LastIndexByte(frame, '/')+1:], -1)
+	if len(ids) > 1 {
+		ids = ids[max(1, len(ids)-2):]
+	}
+	var names []string
+	for _, id := range ids {
+		if low := strings.ToLower(id); len(low) >= 4 && !stopWords[stem(low)] {
+			names = append(names, low)
 		}
 	}
+	return names
 }
 
-// findOperationals tells which operational causes enough of the evidence names:
-// a good part of what the failing services say, at least half of the alerts, or
-// anything that the infrastructure says, which is no service of the incident
-// and to which nobody deploys.
-func (sc *scene) findOperationals() {
+func tellAll(texts []string) (all tells) {
+	for _, text := range texts {
+		all = all.or(readText(text).tells)
+	}
+	return all
+}
+
+// explain tells of what nature the errors are, and which operational causes
+// enough of the evidence names: a good part of what the failing services say,
+// at least half of the alerts, or anything that the infrastructure says, which
+// is no service of the incident and to which nobody deploys.
+func (sc *scene) explain() {
 	deployed := map[string]bool{}
 	for _, c := range sc.changes {
 		deployed[c.service] = true
 	}
-	for _, o := range operationals {
-		var lines, all, alerts float64
-		infrastructure := false
-		for _, p := range sc.symptoms {
-			match := says(o.says, textsOf(p))
-			if !sc.member[p.service] && !sc.alerted[p.service] {
-				infrastructure = infrastructure || match && !deployed[p.service] && sc.callerOf(p.service) == ""
-				continue
+	var any, infrastructure tells
+	var all float64
+	lines, alerts := make([]float64, len(operationals)), make([]float64, len(operationals))
+	for _, p := range sc.symptoms {
+		t := tellAll(textsOf(p))
+		any = any.or(t)
+		if !sc.member[p.service] && !sc.alerted[p.service] {
+			if !deployed[p.service] && sc.callerOf(p.service) == "" {
+				infrastructure = infrastructure.or(t)
 			}
-			all += float64(p.count)
-			if match {
-				lines += float64(p.count)
-			}
+			continue
 		}
-		for _, a := range sc.alerts {
-			if says(o.says, alertTexts(a)) {
-				alerts++
-			}
+		all += float64(p.count)
+		addBits(lines, t.operationals, float64(p.count))
+	}
+	for _, a := range sc.alerts {
+		t := tellAll(alertTexts(a))
+		any = any.or(t)
+		addBits(alerts, t.operationals, 1)
+	}
+	for i, n := range natures {
+		if any.natures&(1<<i) != 0 {
+			sc.natures = append(sc.natures, n)
 		}
-		if infrastructure || lines > 0 && lines >= operationalShare*all || alerts > 0 && alerts >= operationalAlertPart*float64(len(sc.alerts)) {
+	}
+	for i, o := range operationals {
+		if infrastructure.operationals&(1<<i) != 0 || lines[i] > 0 && lines[i] >= operationalShare*all ||
+			alerts[i] > 0 && alerts[i] >= operationalAlertPart*float64(len(sc.alerts)) {
 			sc.operationals = append(sc.operationals, o)
+		}
+	}
+}
+
+func addBits(sums []float64, bits uint64, n float64) {
+	for i := range sums {
+		if bits&(1<<i) != 0 {
+			sums[i] += n
 		}
 	}
 }

@@ -142,35 +142,26 @@ func (sc *scene) readSymptoms() {
 			quiet = append(quiet, textsOf(p)[0])
 		}
 	}
-	sc.named, sc.quiet = bagOf(texts...), bagOf(quiet...)
-	sc.forgetServices()
+	sc.named, sc.quiet = newBag(), newBag()
+	for _, text := range quiet {
+		sc.quiet.take(readText(text).bag)
+	}
 	for _, text := range texts {
-		for _, m := range stackFileRE.FindAllStringSubmatch(text, -1) {
-			if !slices.Contains(sc.stackFiles, m[1]) {
-				sc.stackFiles = append(sc.stackFiles, m[1])
+		r := readText(text)
+		sc.named.take(r.bag)
+		for _, file := range r.files {
+			if !slices.Contains(sc.stackFiles, file) {
+				sc.stackFiles = append(sc.stackFiles, file)
 			}
 		}
-		for _, m := range stackFuncRE.FindAllStringSubmatch(text, -1) {
-			sc.noteFrame(strings.Join(m[1:], ""))
+		for _, name := range r.frames {
+			if !sc.near[name] {
+				sc.stack[name] = true
+			}
 		}
 	}
-	sc.findNatures()
-	sc.findOperationals()
-}
-
-// noteFrame takes the function, and the type that it belongs to, from a frame:
-// frontend/middleware.(*Limiter).Allow is Limiter and Allow.
-func (sc *scene) noteFrame(frame string) {
-	ids := identifierRE.FindAllString(frame[strings.LastIndexByte(frame, '/')+1:], -1)
-	if len(ids) > 1 {
-		ids = ids[max(1, len(ids)-2):]
-	}
-	for _, id := range ids {
-		low := strings.ToLower(id)
-		if len(low) >= 4 && !stopWords[stem(low)] && !sc.near[low] {
-			sc.stack[low] = true
-		}
-	}
+	sc.forgetServices()
+	sc.explain()
 }
 
 // forgetServices drops the names of services and their parts: every line and
@@ -254,7 +245,7 @@ func (sc *scene) readCommits() {
 		if _, seen := sc.facts[c.SHA]; seen || len(sc.facts) >= maxCommits {
 			return
 		}
-		f := readCommit(c)
+		f := recallCommit(c)
 		sc.facts[c.SHA] = f
 		sc.commitCount++
 		for w := range f.words {

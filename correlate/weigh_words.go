@@ -44,9 +44,25 @@ func (b wordBag) spelled(name string) string {
 	return name
 }
 
+func newBag() wordBag {
+	return wordBag{names: map[string]bool{}, words: map[string]bool{}, spelling: map[string]string{}}
+}
+
+// take adds what another bag holds. Of two spellings the first stays.
+func (b wordBag) take(o wordBag) {
+	for name := range o.names {
+		if !b.names[name] {
+			b.names[name], b.spelling[name] = true, o.spelling[name]
+		}
+	}
+	for word := range o.words {
+		b.words[word] = true
+	}
+}
+
 // bagOf reads a text. Keys of key=value pairs are left out, their values not.
 func bagOf(texts ...string) wordBag {
-	b := wordBag{names: map[string]bool{}, words: map[string]bool{}, spelling: map[string]string{}}
+	b := newBag()
 	for _, text := range texts {
 		if len(text) > maxText {
 			text = text[:maxText]
