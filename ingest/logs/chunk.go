@@ -80,6 +80,11 @@ func (b *builder) countLine() error {
 	return nil
 }
 
+// expect makes room for lines, as far as the limit lets them come.
+func (b *builder) expect(lines int) {
+	b.chunk.Lines = slices.Grow(b.chunk.Lines, min(lines, b.d.limits.Lines-b.lines))
+}
+
 // stream begins a stream.
 func (b *builder) stream(pairs []pair) {
 	labels, cut := b.d.limits.labels(pairs)

@@ -142,7 +142,7 @@ func nextWord(s string, i int) (from, to int) {
 		i++
 	}
 	from = i
-	for i < len(s) && (classes[s[i]]&(isAlnumByte|isHighByte) != 0 || strings.IndexByte("_-./$", s[i]) >= 0) {
+	for i < len(s) && classes[s[i]]&(isAlnumByte|isHighByte|isJoinByte) != 0 {
 		i++
 	}
 	for i > from && classes[s[i-1]]&(isAlnumByte|isHighByte) == 0 {

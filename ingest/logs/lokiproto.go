@@ -61,7 +61,7 @@ func (b *builder) lokiProto(body string) error {
 // protoStream reads a StreamAdapter: first its labels, wherever they stand,
 // then its entries. Its error is about limits alone.
 func (b *builder) protoStream(msg string) error {
-	labels := ""
+	labels, entries := "", 0
 	for pos := 0; pos < len(msg); {
 		f, err := nextField(msg, &pos)
 		if err != nil {
@@ -71,7 +71,11 @@ func (b *builder) protoStream(msg string) error {
 		if f.num == streamLabels && f.typ == protowire.BytesType {
 			labels = f.bytes
 		}
+		if f.num == streamEntries {
+			entries++
+		}
 	}
+	b.expect(entries)
 	parsed, err := parseLabels(labels)
 	if err != nil {
 		b.aside(classLabels, err.Error(), msg)

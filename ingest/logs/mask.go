@@ -89,6 +89,8 @@ const (
 	isRunByte // may be part of a key beside letters and digits
 	isSpaceByte
 	isHighByte // part of a rune beyond ASCII
+	isEndByte  // ends a value that is not quoted
+	isJoinByte // joins the parts of a word of a sentence
 
 	isAlnumByte = isLetterByte | isDigitByte
 )
@@ -107,6 +109,12 @@ var classes = func() (t [256]uint8) {
 			t[c] = isSpaceByte
 		case strings.IndexByte("_.-+%<>", b) >= 0:
 			t[c] = isRunByte
+		}
+		if t[c]&isSpaceByte != 0 || strings.IndexByte(`"',;)]}&|`, b) >= 0 {
+			t[c] |= isEndByte
+		}
+		if strings.IndexByte("_-./$", b) >= 0 {
+			t[c] |= isJoinByte
 		}
 	}
 	return t
@@ -129,8 +137,8 @@ func (m *masker) text(s string) {
 		case k&isAlnumByte != 0:
 			i = m.word(s, i)
 		case k&isSpaceByte != 0:
-			if len(m.out) > 0 && m.out[len(m.out)-1] != ' ' {
-				m.put(" ")
+			if m.last() != ' ' {
+				m.putByte(' ')
 			}
 			m.run = len(m.out)
 			i++
@@ -146,7 +154,7 @@ func (m *masker) text(s string) {
 			m.run = len(m.out)
 			i += n
 		default:
-			m.put(s[i : i+1])
+			m.putByte(c)
 			if k&isRunByte == 0 {
 				m.run = len(m.out)
 			}
@@ -165,6 +173,15 @@ func (m *masker) put(s string) bool {
 		return false
 	}
 	m.out = append(m.out, s...)
+	return true
+}
+
+func (m *masker) putByte(c byte) bool {
+	if len(m.out) >= m.max {
+		m.full = true
+		return false
+	}
+	m.out = append(m.out, c)
 	return true
 }
 
@@ -199,7 +216,7 @@ func (m *masker) assignment(s string, i int) int {
 		f = lookUp(m.table, key)
 		varies = f.roles&roleVaries != 0 || endsInID(key)
 	}
-	if !m.put("=") {
+	if !m.putByte('=') {
 		return i
 	}
 	m.run = len(m.out)
@@ -259,9 +276,7 @@ func (m *masker) valueAt(s string, i int) (value string, end int) {
 }
 
 // endsValue reports whether a byte ends a value that is not quoted.
-func endsValue(c byte) bool {
-	return classes[c]&isSpaceByte != 0 || strings.IndexByte(`"',;)]}&|`, c) >= 0
-}
+func endsValue(c byte) bool { return classes[c]&isEndByte != 0 }
 
 // fieldsOf tells of the fields in a text that is beyond the pattern.
 func (m *masker) fieldsOf(s string) {

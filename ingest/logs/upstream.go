@@ -27,7 +27,13 @@ func upstreamsIn(s string, names []string) []string {
 			break
 		}
 		i = to
-		if to-from < 2 || from > 0 && (s[from-1] == '=' || s[from-1] == '/') {
+		if to-from >= len(unknownHost) && strings.HasSuffix(s[from:to], unknownHost) {
+			if name := target(strings.TrimPrefix(s[to:], ":")); name != "" {
+				names = addName(names, name)
+			}
+			continue
+		}
+		if to-from < 3 || !startsForm[s[from]] || from > 0 && (s[from-1] == '=' || s[from-1] == '/') {
 			continue
 		}
 		if name := calledAt(s, from, to); name != "" {
@@ -36,6 +42,17 @@ func upstreamsIn(s string, names []string) []string {
 	}
 	return names
 }
+
+// unknownHost is Java's exception, with or without its package.
+const unknownHost = "UnknownHostException"
+
+// startsForm has the first letters of the words that begin a form.
+var startsForm = func() (t [256]bool) {
+	for _, c := range []byte("uUdDfFrRcChHgGpP") {
+		t[c] = true
+	}
+	return t
+}()
 
 // calledAt is the service that is named as called by what begins with the word
 // [from, to).
@@ -49,6 +66,9 @@ func calledAt(s string, from, to int) string {
 	case 'd':
 		if equalFold(word, "downstream") {
 			return verbed(behind)
+		}
+		if word == "Delete" {
+			return requested(behind)
 		}
 		if word == "dial" && strings.HasPrefix(behind, " tcp") {
 			rest := strings.TrimPrefix(behind[4:], ":")
@@ -95,12 +115,6 @@ func calledAt(s string, from, to int) string {
 				return target(behind[to:])
 			}
 		}
-	}
-	switch {
-	case word == "Delete":
-		return requested(behind)
-	case strings.HasSuffix(word, "UnknownHostException"):
-		return target(strings.TrimPrefix(behind, ":"))
 	}
 	return ""
 }
@@ -222,16 +236,13 @@ func serviceName(value string) string {
 		}
 	}
 	value = value[:hostEnd(value)]
-	if _, err := netip.ParseAddr(strings.Trim(value, "[]")); err == nil {
+	if isAddress(value) {
 		return ""
 	}
 	if i := strings.LastIndexByte(value, ':'); i >= 0 {
 		value = value[:i]
 	}
-	if len(value) > 253 || value == "" {
-		return ""
-	}
-	if _, err := netip.ParseAddr(strings.Trim(value, "[]")); err == nil {
+	if len(value) > 253 || isAddress(value) {
 		return ""
 	}
 	name, _, _ := strings.Cut(value, ".")
@@ -254,6 +265,15 @@ func serviceName(value string) string {
 		return ""
 	}
 	return name
+}
+
+// isAddress reports whether a host is an IP address.
+func isAddress(host string) bool {
+	if host == "" || !isDigit(host[0]) && strings.IndexByte(host, ':') < 0 {
+		return false
+	}
+	_, err := netip.ParseAddr(strings.Trim(host, "[]"))
+	return err == nil
 }
 
 // hostEnd is where the host and port of an address end.
