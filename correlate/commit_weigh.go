@@ -21,7 +21,7 @@ const (
 )
 
 func (w where) String() string {
-	return [...]string{"", "stands beside", "is about", "edits lines with", "changes"}[w]
+	return [...]string{"", "edits code beside", "is about", "edits lines with", "changes"}[w]
 }
 
 // commitFacts is what a commit does, read once.
@@ -301,7 +301,7 @@ func (sc *scene) errorsShareWords(f *commitFacts, names []shared, each, most flo
 	for _, s := range list {
 		points += s.points
 		if len(words) < 4 && s.points >= each/4 {
-			words = append(words, s.what)
+			words = append(words, sc.named.wordSpelled(s.what))
 		}
 	}
 	if len(words) == 0 {

@@ -118,7 +118,7 @@ func (sc *scene) weighCause(c *change) weighedChange {
 	for _, k := range clues {
 		w.points += k.points
 	}
-	tied := told.tied || slices.ContainsFunc(ties, func(k clue) bool { return k.points > 0 })
+	tied := told.tied || slices.ContainsFunc(ties, func(k clue) bool { return k.points > pointsReplaced })
 	if !tied {
 		w.points = min(w.points, untiedMost)
 	}

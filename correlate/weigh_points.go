@@ -78,7 +78,7 @@ const (
 
 	// What undoing it did.
 	pointsUndone        = 25.0  // trouble ended when it was rolled back
-	pointsReplaced      = 15.0  // trouble ended when its service got a new version
+	pointsReplaced      = 8.0   // trouble ended after its service got a new version, whatever that held
 	pointsUndoneInVain  = -40.0 // it was rolled back, and nothing changed
 	pointsOtherUndone   = -20.0 // undoing another change ended the trouble
 	pointsNotInEffect   = -15.0 // it failed or was cancelled

@@ -45,7 +45,7 @@ func (sc *scene) whatUndoingDid(c *change) clue {
 			return clue{pointsUndoneInVain, "it was rolled back, and the trouble went on"}
 		case replaced && r.worked:
 			return clue{pointsReplaced, fmt.Sprintf("trouble ended when %s got version %s", c.service, r.change.version)}
-		case r.worked && (r.change.kind == event.ChangeRollback || r.change.kind == event.ChangeFlag):
+		case r.worked && sc.undoesAny(r.change):
 			otherEnded = r.change
 		}
 	}
@@ -53,6 +53,17 @@ func (sc *scene) whatUndoingDid(c *change) clue {
 		return clue{pointsOtherUndone, fmt.Sprintf("trouble ended when another change, on %s, was taken back", otherEnded.service)}
 	}
 	return clue{}
+}
+
+// undoesAny reports whether a remedy takes back any of the candidates, and not
+// only came before the end.
+func (sc *scene) undoesAny(remedy *change) bool {
+	for _, c := range sc.changes {
+		if c != remedy && compareChanges(c, remedy) < 0 && undoes(remedy, c) {
+			return true
+		}
+	}
+	return false
 }
 
 // undoneBefore finds that a change was taken back before the trouble began.

@@ -33,8 +33,17 @@ var (
 type wordBag struct {
 	names map[string]bool
 	words map[string]bool
-	// spelling is how a name was first written; names are in lower case.
+	// spelling is how a name, and a word behind a “~”, was first written: names
+	// are in lower case, and words are stems.
 	spelling map[string]string
+}
+
+// wordSpelled is the word that a stem was cut from.
+func (b wordBag) wordSpelled(stem string) string {
+	if s := b.spelling["~"+stem]; s != "" {
+		return s
+	}
+	return stem
 }
 
 func (b wordBag) spelled(name string) string {
@@ -56,7 +65,9 @@ func (b wordBag) take(o wordBag) {
 		}
 	}
 	for word := range o.words {
-		b.words[word] = true
+		if !b.words[word] {
+			b.words[word], b.spelling["~"+word] = true, o.spelling["~"+word]
+		}
 	}
 }
 
@@ -76,8 +87,12 @@ func bagOf(texts ...string) wordBag {
 			}
 		}
 		for _, id := range identifierRE.FindAllString(text, -1) {
-			for _, w := range wordsOf(id) {
-				b.words[w] = true
+			for _, part := range splitName(id) {
+				for _, w := range wordsOf(part) {
+					if !b.words[w] {
+						b.words[w], b.spelling["~"+w] = true, strings.ToLower(part)
+					}
+				}
 			}
 		}
 	}
