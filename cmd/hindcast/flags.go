@@ -57,9 +57,9 @@ func (s *storeSpec) UnmarshalText(text []byte) error {
 	return err
 }
 
-// webFlags say where to listen. Their defaults differ between commands.
+// webFlags say where to listen, and how.
 type webFlags struct {
-	ListenAddress []string `name:"listen-address" sep:"none" placeholder:"HOST:PORT" default:"${web_address}" help:"Listen here. Can be given several times."`
+	ListenAddress []string `name:"listen-address" sep:"none" placeholder:"HOST:PORT" default:":9097" help:"Listen here (${default}). Can be given several times."`
 	ConfigFile    string   `name:"config.file" placeholder:"FILE" help:"Take TLS and basic authentication from a web configuration file of the Prometheus exporter toolkit."`
 }
 

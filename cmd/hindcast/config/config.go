@@ -14,6 +14,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"regexp"
 	"slices"
 	"time"
 
@@ -22,12 +23,16 @@ import (
 	"github.com/hindcast/hindcast/correlate"
 	"github.com/hindcast/hindcast/ingest"
 	"github.com/hindcast/hindcast/ingest/github"
+	"github.com/hindcast/hindcast/ingest/poll"
 )
 
 // Config is everything that the file can say. Start from [Default].
 type Config struct {
 	// Config is how incidents are derived; its keys stand at the top level.
 	correlate.Config `yaml:",inline"`
+	// Alertmanagers are asked for what no webhook tells: silences that are
+	// deleted, and silenced alerts that are gone.
+	Alertmanagers []poll.Alertmanager `yaml:"alertmanagers"`
 	// GitHub is what is taken of GitHub's webhooks.
 	GitHub GitHub `yaml:"github"`
 	// Retention is how long facts are kept.
@@ -128,7 +133,7 @@ func Parse(text []byte, name string) (Config, error) {
 		if err := document.Decode(&c); err != nil {
 			return Config{}, Problems{yamlProblem(name, err)}
 		}
-		c.readSecrets(filepath.Dir(name), &checked)
+		c.findFiles(filepath.Dir(name), &checked)
 		for _, wrong := range c.validate() {
 			checked.report(checked.lineOf(wrong.key), wrong.key, "%s", wrong.message)
 		}
@@ -140,8 +145,12 @@ func Parse(text []byte, name string) (Config, error) {
 	return c, nil
 }
 
-// readSecrets replaces files that hold secrets by what they hold.
-func (c *Config) readSecrets(dir string, checked *checker) {
+// findFiles takes relative paths as relative to the configuration file, and
+// replaces files that hold secrets by what they hold.
+func (c *Config) findFiles(dir string, checked *checker) {
+	for i := range c.Alertmanagers {
+		c.Alertmanagers[i].HTTPClientConfig.SetDirectory(dir)
+	}
 	for i, file := range c.GitHub.SecretFiles {
 		if !filepath.IsAbs(file) {
 			file = filepath.Join(dir, file)
@@ -158,6 +167,21 @@ func (c *Config) readSecrets(dir string, checked *checker) {
 			c.GitHub.Secrets = append(c.GitHub.Secrets, secret)
 		}
 	}
+}
+
+// Poll is what is to be asked of which Alertmanagers.
+func (c *Config) Poll() poll.Config { return poll.Config{Alertmanagers: c.Alertmanagers} }
+
+// Formats is what the decoders are to know.
+func (c *Config) Formats() ingest.FormatOptions {
+	o := ingest.FormatOptions{
+		Labels: c.Labels, Limits: c.Limits,
+		GitHub: github.Config{Workflows: regexp.MustCompile(c.GitHub.DeployWorkflows), DefaultBranchOnly: c.GitHub.DefaultBranchOnly},
+	}
+	for _, secret := range c.GitHub.Secrets {
+		o.GitHubSecrets = append(o.GitHubSecrets, []byte(secret))
+	}
+	return o
 }
 
 // lineOf is the line of a key, or of the section that would hold it.

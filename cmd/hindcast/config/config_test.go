@@ -94,6 +94,9 @@ func TestParseProblems(t *testing.T) {
 		"limits":          {"limits:\n  logs:\n    requests: 0", "x.yml:3: limits.logs.requests: must be greater than zero"},
 		"workflows":       {"github: {deploy_workflows: '['}", "github.deploy_workflows: error parsing regexp"},
 		"secret file":     {"github:\n  secret_files: [absent]", "x.yml:2: github.secret_files[0]: open absent"},
+		"alertmanager":    {"alertmanagers:\n  - url: ftp://x", "x.yml:2: alertmanagers[0]: url \"ftp://x\": want http://HOST:PORT"},
+		"in its client":   {"alertmanagers:\n  - url: http://x\n    basic_auth: {usrname: a}", `x.yml:3: alertmanagers[0].basic_auth.usrname: unknown key; did you mean "username"?`},
+		"its interval":    {"alertmanagers: [{url: http://x, interval: often}]", "alertmanagers[0].interval: want a duration"},
 		"not YAML":        {"a: [\nb: c", "x.yml:"},
 		"a list":          {"- a", "x.yml:1: want a section with keys, got a list"},
 		"two documents":   {"quiet_period: 1m\n---\nquiet_period: 1m", "more than one YAML document"},
@@ -127,6 +130,38 @@ func TestParseBoundsAliases(t *testing.T) {
 	}
 	if _, err := Parse([]byte(text+"heartbeats: *j\n"), "x.yml"); err == nil {
 		t.Error("a file that unfolds to a billion values was taken")
+	}
+}
+
+func TestAlertmanagers(t *testing.T) {
+	got, err := Parse([]byte(`
+alertmanagers:
+  - url: http://one:9093
+    interval: 1m
+    basic_auth: {username: u, password: hush, password_file: ""}
+    tls_config: {min_version: TLS12}
+    proxy_url: http://u:hush@proxy:3128
+    http_headers:
+      X-Scope: {secrets: [hush]}
+  - url: http://two:9093
+    tls_config: {ca_file: ca.pem}
+`), "conf/x.yml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	one, two := got.Alertmanagers[0], got.Alertmanagers[1]
+	if one.Interval != time.Minute || one.Timeout != 10*time.Second || one.HTTPClientConfig.BasicAuth.Password != "hush" || len(one.HTTPClientConfig.HTTPHeaders.Headers) != 1 {
+		t.Errorf("first: got %+v", one)
+	}
+	if two.Interval != 15*time.Second || two.HTTPClientConfig.TLSConfig.CAFile != filepath.Join("conf", "ca.pem") {
+		t.Errorf("second: got %+v, want its default interval, and the file beside the configuration", two)
+	}
+	var out bytes.Buffer
+	if err := WriteSummary(&out, got); err != nil {
+		t.Fatal(err)
+	}
+	if text := out.String(); strings.Contains(text, "hush") || !strings.Contains(text, "http://two:9093") {
+		t.Errorf("the summary shows a secret, or not what is polled:\n%s", text)
 	}
 }
 

@@ -13,6 +13,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"go.yaml.in/yaml/v3"
 )
 
 var update = flag.Bool("update", false, "write docs/configuration.md")
@@ -113,7 +115,7 @@ func (r *reference) section(title, key string, v reflect.Value) {
 	fmt.Fprintf(r.out, "| key | takes | default | meaning |\n|---|---|---|---|\n")
 	var sections []func()
 	for _, f := range fieldsOf(v.Type()) {
-		path, value := join(key, f.key), v.FieldByName(f.name)
+		path, value := join(key, f.key), v.FieldByIndex(f.index)
 		if f.typ.Kind() == reflect.Struct && f.typ != durationType {
 			fmt.Fprintf(r.out, "| [`%s`](#%s) | section | | %s |\n", f.key, strings.ReplaceAll(path, ".", ""), r.meaning(f))
 			sections = append(sections, func() { r.section("`"+path+"`", path, value) })
@@ -121,18 +123,39 @@ func (r *reference) section(title, key string, v reflect.Value) {
 		}
 		r.row(f, path, value)
 		if element := f.typ; element.Kind() == reflect.Slice && element.Elem().Kind() == reflect.Struct {
-			zero := reflect.New(element.Elem()).Elem()
-			for _, sub := range fieldsOf(element.Elem()) {
-				value := zero.FieldByName(sub.name)
-				sub.key = f.key + "[]." + sub.key
-				r.row(sub, path, value)
-			}
+			r.element(f.key, element.Elem())
 		}
 	}
 	for _, write := range sections {
 		write()
 	}
 }
+
+// element writes the keys of a list's elements.
+func (r *reference) element(key string, t reflect.Type) {
+	empty := reflect.New(t)
+	if err := yaml.Unmarshal([]byte("{}"), empty.Interface()); err != nil {
+		r.t.Fatal(err)
+	}
+	var foreign []string
+	for _, f := range fieldsOf(t) {
+		if !ours(f.owner) {
+			foreign = append(foreign, "`"+f.key+"`")
+			continue
+		}
+		value := empty.Elem().FieldByIndex(f.index)
+		f.key = key + "[]." + f.key
+		r.row(f, f.key, value)
+	}
+	if len(foreign) > 0 {
+		fmt.Fprintf(r.out, "| %s of `%s[]` | | | As in [Prometheus' configuration](https://prometheus.io/docs/prometheus/latest/configuration/configuration/#http_config). |\n", strings.Join(foreign, ", "), key)
+	}
+}
+
+const module = "github.com/hindcast/hindcast/"
+
+// ours says of a type that its source is in this repository.
+func ours(t reflect.Type) bool { return strings.HasPrefix(t.PkgPath(), module) }
 
 func (r *reference) row(f field, path string, value reflect.Value) {
 	standard := ""
@@ -200,7 +223,7 @@ func (r *reference) read(t reflect.Type) map[string]string {
 	if comments, ok := r.comments[t]; ok {
 		return comments
 	}
-	dir := filepath.Join(root, strings.TrimPrefix(t.PkgPath(), "github.com/hindcast/hindcast/"))
+	dir := filepath.Join(root, strings.TrimPrefix(t.PkgPath(), module))
 	files, err := filepath.Glob(filepath.Join(dir, "*.go"))
 	if err != nil {
 		r.t.Fatal(err)

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"encoding"
 	"errors"
 	"fmt"
 	"reflect"
@@ -96,6 +97,10 @@ func (c *checker) check(node *yaml.Node, t reflect.Type, key string) {
 		c.checkDuration(node, key)
 	case t == sizeType:
 		c.checkSize(node, key)
+	case node.Kind == yaml.ScalarNode && readsItself(t):
+		if err := node.Decode(reflect.New(t).Interface()); err != nil {
+			c.report(node.Line, key, "%v", err)
+		}
 	case t.Kind() == reflect.Struct && node.Kind == yaml.MappingNode:
 		c.checkStruct(node, t, key)
 	case t.Kind() == reflect.Slice && node.Kind == yaml.SequenceNode:
@@ -117,14 +122,24 @@ func (c *checker) check(node *yaml.Node, t reflect.Type, key string) {
 	}
 }
 
+// readsItself says of a type that it has a form of its own for a single value.
+func readsItself(t reflect.Type) bool {
+	p := reflect.PointerTo(t)
+	return p.Implements(reflect.TypeFor[yaml.Unmarshaler]()) || p.Implements(reflect.TypeFor[interface {
+		UnmarshalYAML(unmarshal func(any) error) error
+	}]()) || p.Implements(reflect.TypeFor[encoding.TextUnmarshaler]())
+}
+
 func (c *checker) checkStruct(node *yaml.Node, t reflect.Type, key string) {
-	fields := fieldsOf(t)
+	fields, others := fieldsOf(t), othersOf(t)
 	seen := map[string]bool{}
 	for i := 0; i+1 < len(node.Content); i += 2 {
 		name, value := node.Content[i], node.Content[i+1]
 		path := join(key, name.Value)
 		at := slices.IndexFunc(fields, func(f field) bool { return f.key == name.Value })
 		switch {
+		case at < 0 && others != nil:
+			c.check(value, others, path)
 		case at < 0:
 			c.report(name.Line, path, "unknown key%s", suggest(name.Value, fields))
 		case seen[name.Value]:
@@ -160,37 +175,45 @@ type field struct {
 	key  string
 	typ  reflect.Type
 	name string
-	// owner is the struct that declares it.
+	// owner is the struct that declares it, index where it is in the section's
+	// struct.
 	owner reflect.Type
+	index []int
 }
 
 // fieldsOf lists the keys of a struct, those of inlined structs among them.
 func fieldsOf(t reflect.Type) []field {
 	var fields []field
-	for f := range fieldsIn(t) {
+	for i := range t.NumField() {
+		f := t.Field(i)
 		key, options, _ := strings.Cut(f.Tag.Get("yaml"), ",")
 		switch {
 		case key == "-" || !f.IsExported():
+		case options == "inline" && f.Type.Kind() == reflect.Struct:
+			for _, inner := range fieldsOf(f.Type) {
+				inner.index = append([]int{i}, inner.index...)
+				fields = append(fields, inner)
+			}
 		case options == "inline":
-			fields = append(fields, fieldsOf(f.Type)...)
 		default:
 			if key == "" {
 				key = strings.ToLower(f.Name)
 			}
-			fields = append(fields, field{key: key, typ: f.Type, name: f.Name, owner: t})
+			fields = append(fields, field{key: key, typ: f.Type, name: f.Name, owner: t, index: []int{i}})
 		}
 	}
 	return fields
 }
 
-func fieldsIn(t reflect.Type) func(func(reflect.StructField) bool) {
-	return func(yield func(reflect.StructField) bool) {
-		for i := range t.NumField() {
-			if !yield(t.Field(i)) {
-				return
-			}
+// othersOf is the type of the values of all keys that are none of a struct's
+// fields, where it inlines a map for them; else nil.
+func othersOf(t reflect.Type) reflect.Type {
+	for i := range t.NumField() {
+		if f := t.Field(i); f.Tag.Get("yaml") == ",inline" && f.Type.Kind() == reflect.Map {
+			return f.Type.Elem()
 		}
 	}
+	return nil
 }
 
 func join(key, name string) string {

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"text/tabwriter"
 	"time"
+
+	promconfig "github.com/prometheus/common/config"
 )
 
 // WriteSummary prints what is in force, key by key, and marks what is not the
@@ -23,13 +25,13 @@ func WriteSummary(w io.Writer, c Config) error {
 func summarize(w io.Writer, section string, got, standard reflect.Value) {
 	for _, f := range fieldsOf(got.Type()) {
 		key := join(section, f.key)
-		value, usual := got.FieldByName(f.name), standard.FieldByName(f.name)
+		value, usual := got.FieldByIndex(f.index), standard.FieldByIndex(f.index)
 		if f.typ.Kind() == reflect.Struct && f.typ != durationType {
 			summarize(w, key, value, usual)
 			continue
 		}
 		text := format(value)
-		if isSecret(f.key) {
+		if f.key == "secrets" {
 			text = fmt.Sprintf("(%d, not shown)", value.Len())
 		}
 		if reflect.DeepEqual(value.Interface(), usual.Interface()) {
@@ -40,16 +42,18 @@ func summarize(w io.Writer, section string, got, standard reflect.Value) {
 	}
 }
 
-// isSecret says of a key that its value is for nobody's eyes.
-func isSecret(key string) bool { return key == "secrets" || key == "password" || key == "credentials" }
-
-// format writes a value as the file would, on one line.
+// format writes a value as the file would, on one line and without secrets.
 func format(v reflect.Value) string {
 	switch {
 	case v.Type() == durationType:
 		return FormatDuration(time.Duration(v.Int()))
 	case v.Type() == sizeType:
 		return FormatSize(v.Int())
+	case v.Type() == reflect.TypeFor[promconfig.Secret]():
+		return "(not shown)"
+	}
+	if u, ok := v.Interface().(interface{ Redacted() string }); ok {
+		return u.Redacted()
 	}
 	switch v.Kind() {
 	case reflect.Slice:
@@ -61,16 +65,13 @@ func format(v reflect.Value) string {
 	case reflect.Struct:
 		var items []string
 		for _, f := range fieldsOf(v.Type()) {
-			item := v.FieldByName(f.name)
-			switch {
-			case item.IsZero():
-			case isSecret(f.key):
-				items = append(items, f.key+": (not shown)")
-			default:
+			if item := v.FieldByIndex(f.index); !item.IsZero() {
 				items = append(items, f.key+": "+format(item))
 			}
 		}
 		return "{" + strings.Join(items, ", ") + "}"
+	case reflect.Map:
+		return fmt.Sprintf("(%d keys)", v.Len())
 	case reflect.Pointer:
 		if v.IsNil() {
 			return ""

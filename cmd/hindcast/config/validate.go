@@ -17,6 +17,8 @@ func (c *Config) validate() validation {
 	c.validateRetention(v)
 	v.joined("", c.Config.Validate())
 	v.joined("limits", c.Limits.Validate())
+	asked := c.Poll()
+	v.joined("", asked.Validate())
 	return *v
 }
 

@@ -78,9 +78,18 @@ func (p *page) milestones(t *timeline.Timeline) {
 		if len(m.Evidence) > 0 {
 			p.row(37, cell{text: "evidence " + ids(m.Evidence), style: dim})
 		}
-		for _, a := range m.Alternatives {
-			p.row(37, cell{text: fmt.Sprintf("not %s (%s): %s", clock(a.At), a.Rule, a.WhyNot), style: dim})
-		}
+		p.alternatives(m.Alternatives)
+	}
+}
+
+// alternatives prints the candidates that lost, the first few.
+func (p *page) alternatives(all []timeline.Alternative) {
+	const shown = 2
+	for _, a := range all[:min(len(all), shown)] {
+		p.row(37, cell{text: fmt.Sprintf("not %s (%s): %s", clock(a.At), a.Rule, a.WhyNot), style: dim})
+	}
+	if more := len(all) - shown; more > 0 {
+		p.row(37, cell{text: fmt.Sprintf("and %d more that lost", more), style: dim})
 	}
 }
 
@@ -118,7 +127,14 @@ func (p *page) changes(changes []timeline.Change) {
 		}
 		for j := range c.Commits {
 			commit := &c.Commits[j]
-			p.row(37, cell{text: fmt.Sprintf("commit %.8s %.2f %s: %s", commit.SHA, commit.Score, commit.Author, strings.Join(commit.Reasons, "; ")), style: dim})
+			if len(commit.Reasons) == 0 {
+				continue
+			}
+			text := fmt.Sprintf("commit %.8s", commit.SHA)
+			if commit.Author != "" {
+				text += " by " + commit.Author
+			}
+			p.row(37, cell{text: fmt.Sprintf("%s (%.2f): %s", text, commit.Score, strings.Join(commit.Reasons, "; ")), style: dim})
 		}
 	}
 }
