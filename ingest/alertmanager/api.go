@@ -37,7 +37,6 @@ type apiStatus struct {
 	state       string
 	silencedBy  []string
 	inhibitedBy []event.Fingerprint
-	updatedAt   time.Time
 }
 
 // DecodeAPIAlerts decodes the answer to GET /api/v2/alerts that was asked for

@@ -107,7 +107,7 @@ func (r *reading) takeEventStream(body []byte, i int) error {
 		if i = skipSpace(body, i); i == len(body) {
 			break
 		}
-		path := "line " + strconv.Itoa(n+1)
+		path := "[" + strconv.Itoa(n) + "]"
 		if n == r.limits.Entries {
 			r.aside(tooManyEntries("", r.limits.Entries), body[i:])
 			break

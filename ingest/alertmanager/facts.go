@@ -112,8 +112,6 @@ func (r *reading) takeAlert(c *cursor, a *alert) *fault {
 			}
 		case "resolved":
 			a.resolved = r.flag(c)
-		case "updatedAt":
-			a.api.updatedAt, f = r.instant(c, "updatedAt")
 		case "fingerprint":
 			a.sent, a.sentOK = r.fingerprint(c, recorder)
 		default:

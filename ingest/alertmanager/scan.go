@@ -1,7 +1,6 @@
 package alertmanager
 
 import (
-	"errors"
 	"fmt"
 	"unicode/utf8"
 )
@@ -20,8 +19,8 @@ func (e *syntaxError) Error() string {
 	return fmt.Sprintf("not valid JSON at byte %d: %s", e.at, e.reason)
 }
 
-// errEnd is the reason of a text that ends in the middle of a value.
-var errEnd = errors.New("unexpected end")
+// unexpectedEnd is the reason of a text that ends in the middle of a value.
+const unexpectedEnd = "unexpected end"
 
 // scanValue checks the JSON value that begins at or after b[i] and returns the
 // indexes of its first byte and of the one behind its last. It does not
@@ -36,7 +35,7 @@ func scanValue(b []byte, i int) (start, end int, err error) {
 
 func scan(b []byte, i, depth int) (int, error) {
 	if i >= len(b) {
-		return i, &syntaxError{i, errEnd.Error()}
+		return i, &syntaxError{i, unexpectedEnd}
 	}
 	switch c := b[i]; {
 	case c == '"':
@@ -72,7 +71,7 @@ func scanComposite(b []byte, i, depth int) (int, error) {
 	for {
 		if object {
 			if i >= len(b) {
-				return i, &syntaxError{i, errEnd.Error()}
+				return i, &syntaxError{i, unexpectedEnd}
 			}
 			if b[i] != '"' {
 				return i, &syntaxError{i, "a key must be a string"}
@@ -102,7 +101,7 @@ func scanComposite(b []byte, i, depth int) (int, error) {
 
 func unexpected(b []byte, i int, want string) error {
 	if i >= len(b) {
-		return &syntaxError{i, errEnd.Error()}
+		return &syntaxError{i, unexpectedEnd}
 	}
 	return &syntaxError{i, fmt.Sprintf("%q where %s should be", b[i], want)}
 }
@@ -122,7 +121,7 @@ func scanString(b []byte, i int) (int, error) {
 			return i, &syntaxError{i, "a control character in a string"}
 		}
 	}
-	return i, &syntaxError{i, errEnd.Error()}
+	return i, &syntaxError{i, unexpectedEnd}
 }
 
 // escapeLen is the length of the escape sequence that b begins with, or 0 when

@@ -17,15 +17,14 @@ type fault struct {
 
 // The classes of faults, as they are counted.
 const (
-	classJSON        = "bad_json"
-	classType        = "bad_type"
-	classTime        = "bad_time"
-	classLabel       = "bad_label"
-	classFingerprint = "bad_fingerprint"
-	classMissing     = "missing_field"
-	classTooLong     = "too_long"
-	classTooMany     = "too_many"
-	classUnknown     = "unknown_type"
+	classJSON    = "bad_json"
+	classType    = "bad_type"
+	classTime    = "bad_time"
+	classLabel   = "bad_label"
+	classMissing = "missing_field"
+	classTooLong = "too_long"
+	classTooMany = "too_many"
+	classUnknown = "unknown_type"
 )
 
 // in prefixes the path of what the fault is in.
