@@ -2,18 +2,18 @@ package ingest
 
 import (
 	"context"
-	"crypto/sha256"
 	"net/http"
+	"strconv"
+	"time"
 
 	"github.com/hindcast/hindcast/ingest/event"
 )
 
 // wholeBody puts a body aside of which nothing could be used.
 func wholeBody(in Input, road event.Road, err error) event.Aside {
-	digest := sha256.Sum256(in.Body)
 	raw := in.Body[:min(len(in.Body), event.MaxAside)]
 	return event.Aside{
-		ID:         event.NewID(in.ReceivedAt, "body", string(road), string(digest[:])),
+		ID:         event.NewID(in.ReceivedAt, "body", string(road), strconv.Itoa(len(in.Body)), string(raw)),
 		ReceivedAt: in.ReceivedAt,
 		Road:       road,
 		Reason:     clip(err.Error(), maxReason),
@@ -42,12 +42,18 @@ func (rs *Receivers) trimAsides(b *event.Batch) {
 	}
 }
 
+// asidePatience is how long a sender who is refused waits for what is put
+// aside of its body.
+const asidePatience = time.Second
+
 // putAside keeps what was wrong with a body of which nothing could be used.
 // The sender is refused whether it works or not.
 func (e *endpoint) putAside(ctx context.Context, asides []event.Aside) {
 	if len(asides) == 0 {
 		return
 	}
+	ctx, cancel := context.WithTimeout(ctx, asidePatience)
+	defer cancel()
 	if err := e.rs.o.Appender.Append(ctx, event.Batch{Asides: asides}); err != nil {
 		e.rs.metrics.asidesLost.Add(float64(len(asides)))
 		if e.rs.warn.take(1) {

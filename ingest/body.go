@@ -50,7 +50,7 @@ func readBody(w http.ResponseWriter, r *http.Request, limits *Limits, lane Lane,
 		return nil, &refusal{
 			status: http.StatusRequestTimeout, reason: reasonSlow, hangUp: true, err: err,
 			detail: fmt.Sprintf("the body did not arrive within %s", limits.ReadTimeout),
-			hint:   "Send it faster, or raise limits.read_timeout.",
+			hint:   "Send it faster, or raise limits.read_timeout in the configuration.",
 		}
 	default:
 		return nil, &refusal{
@@ -90,8 +90,9 @@ func readAll(src io.Reader, size, limit int64, h *hold) ([]byte, error) {
 				return nil, errTooLarge
 			}
 			next := min(2*have, limit+1)
-			if size >= have {
-				next = min(next, size+1)
+			if size >= have && size/4 <= have {
+				// A quarter of what was promised has come: believe the rest.
+				next = min(size, limit) + 1
 			}
 			if !h.grow(next) {
 				return nil, errNoMemory

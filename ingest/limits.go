@@ -5,6 +5,9 @@ import (
 	"fmt"
 	"runtime"
 	"time"
+
+	"github.com/hindcast/hindcast/ingest/alertmanager"
+	"github.com/hindcast/hindcast/ingest/logs"
 )
 
 // Limits bounds what receiving may use. Start from [DefaultLimits]: a zero
@@ -21,6 +24,10 @@ type Limits struct {
 	// average; twice that at once. What is beyond is counted and not kept.
 	// Default 16 MiB.
 	AsideBytesPerHour int64 `yaml:"aside_bytes_per_hour"`
+	// AlertBody bounds what one body of alerts or recorder events may hold, and
+	// LogBody what one push of log lines may.
+	AlertBody alertmanager.Limits `yaml:"alert_body"`
+	LogBody   logs.Limits         `yaml:"log_body"`
 	// Alerts and Logs bound the two lanes: they share nothing.
 	Alerts LaneLimits `yaml:"alerts"`
 	Logs   LaneLimits `yaml:"logs"`
@@ -69,6 +76,8 @@ func DefaultLimits() Limits {
 		MaxDecompressed:   64 << 20,
 		ReadTimeout:       10 * time.Second,
 		AsideBytesPerHour: 16 << 20,
+		AlertBody:         alertmanager.DefaultLimits(),
+		LogBody:           logs.DefaultLimits(),
 		Alerts: LaneLimits{
 			Requests:      1024,
 			Bytes:         128 << 20,
@@ -109,6 +118,19 @@ func (l Limits) Validate() error {
 	positive("max_decompressed", l.MaxDecompressed)
 	positive("read_timeout", int64(l.ReadTimeout))
 	positive("aside_bytes_per_hour", l.AsideBytesPerHour)
+	for _, n := range []struct {
+		name  string
+		value int
+	}{
+		{"alert_body.entries", l.AlertBody.Entries}, {"alert_body.labels", l.AlertBody.Labels},
+		{"alert_body.label_name", l.AlertBody.LabelName}, {"alert_body.label_value", l.AlertBody.LabelValue},
+		{"log_body.lines", l.LogBody.Lines}, {"log_body.streams", l.LogBody.Streams},
+		{"log_body.line_bytes", l.LogBody.LineBytes}, {"log_body.labels", l.LogBody.Labels},
+		{"log_body.label_name", l.LogBody.LabelName}, {"log_body.label_value", l.LogBody.LabelValue},
+		{"log_body.patterns", l.LogBody.Patterns},
+	} {
+		positive(n.name, int64(n.value))
+	}
 	for lane := range lanes {
 		c, in := l.lane(lane), lane.String()+"."
 		positive(in+"requests", int64(c.Requests))

@@ -89,7 +89,7 @@ func tooLarge(what string, limit int64, setting string) *refusal {
 	return &refusal{
 		status: http.StatusRequestEntityTooLarge, reason: reasonTooLarge, hangUp: true,
 		detail: fmt.Sprintf("the body is larger than %d bytes %s", limit, what),
-		hint:   "Send less at once, or raise limits." + setting + ".",
+		hint:   "Send less at once, or raise limits." + setting + " in the configuration.",
 	}
 }
 
@@ -98,6 +98,10 @@ func undecodable(err error, hint string) *refusal {
 	f := &refusal{status: http.StatusBadRequest, reason: reasonMalformed, detail: err.Error(), hint: hint}
 	if m, ok := errors.AsType[*event.Malformed](err); ok {
 		f.field, f.detail = m.Field, m.Reason
+	}
+	if errors.Is(err, ErrTooMuch) {
+		f.status, f.reason = http.StatusRequestEntityTooLarge, reasonTooLarge
+		f.hint = "Send less at once, or raise a limit under limits in the configuration."
 	}
 	return f
 }
