@@ -186,6 +186,11 @@ func TestCases(t *testing.T) {
 				}
 			}
 			if len(major) != len(want.Incidents) {
+				for _, tl := range major {
+					for _, m := range tl.Milestones {
+						t.Logf("%s: %s %v %s %s", tl.Incident.Title, m.Name, m.At, m.Rule, m.Explanation)
+					}
+				}
 				t.Fatalf("%d incidents that are not minor, want %d", len(major), len(want.Incidents))
 			}
 			for i := range major {

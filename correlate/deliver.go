@@ -60,31 +60,17 @@ func (e *Engine) deliver(stretches []*stretch) map[*component][]*reading {
 	return out
 }
 
-// answered are the silences that may acknowledge an incident: of those that
-// cover alerts of several, only what suffers is what somebody silenced; the
-// background was silenced along with it.
-func (e *Engine) answered(stretches []*stretch) map[*component]map[event.ID]bool {
-	out := map[*component]map[event.ID]bool{}
-	for _, silence := range e.memory.shelf(event.KindSilence).all() {
-		if silence.Silence.Action != event.SilenceCreated {
-			continue
-		}
-		var covered []*stretch
-		base := false
-		for _, s := range stretches {
-			if s.overlaps(span{silence.OccurredAt, silence.OccurredAt}) && s.covers(silence, e.now, e.cfg.QuietPeriod) {
-				covered = append(covered, s)
-				base = base || s.base
-			}
-		}
-		for _, s := range covered {
-			if base && !s.base {
-				continue
-			}
-			if out[s.component] == nil {
-				out[s.component] = map[event.ID]bool{}
-			}
-			out[s.component][silence.ID] = true
+// rivals are the incidents in which something suffers that were on beside one
+// in which nothing does, in the same services: what people did there in that
+// time, they did for the rival.
+func rivals(of *stretch, all []*stretch) []*stretch {
+	if of.base {
+		return nil
+	}
+	var out []*stretch
+	for _, s := range all {
+		if s != of && s.base && s.overlaps(of.span) && slices.ContainsFunc(s.services, func(service string) bool { return slices.Contains(of.services, service) }) {
+			out = append(out, s)
 		}
 	}
 	return out

@@ -1,9 +1,6 @@
 package correlate
 
 import (
-	"cmp"
-	"fmt"
-	"maps"
 	"slices"
 	"time"
 
@@ -35,10 +32,12 @@ type Engine struct {
 	changesStale bool
 
 	// touched are the stretches of time of which facts came since the last
-	// derivation; all says that everything is to be derived again.
-	touched []span
-	all     bool
-	results map[event.ID]*result
+	// derivation, logged those of which log counts came; all says that
+	// everything is to be derived again.
+	touched, logged []span
+	all             bool
+	results         map[event.ID]*result
+	cold            cold
 }
 
 // span is a stretch of time, ends included.
@@ -59,6 +58,12 @@ type result struct {
 	window span
 	wake   time.Time
 	digest string
+	// open says that the incident is on and matters: its logs are kept.
+	open bool
+	// overdue says that it is to be derived as soon as its logs are at hand.
+	overdue bool
+	// adopted are the member IDs of a result that another engine derived.
+	adopted []event.ID
 }
 
 // New makes an engine with no facts. It fails when the configuration's
@@ -100,7 +105,7 @@ func (e *Engine) Observe(events []event.Event, observations []event.Observation,
 		if !e.memory.record(ev) {
 			continue
 		}
-		e.touch(ev.OccurredAt, ev.OccurredAt)
+		e.touched = e.touch(e.touched, ev.OccurredAt, ev.OccurredAt)
 		if ev.Kind == event.KindChange || ev.Kind == event.KindCommit {
 			e.changesStale = true
 		}
@@ -111,7 +116,7 @@ func (e *Engine) Observe(events []event.Event, observations []event.Observation,
 	}
 	for _, c := range counts {
 		if e.memory.logs.add(c) {
-			e.touch(c.First, c.Last)
+			e.logged = e.touch(e.logged, c.First, c.Last)
 		}
 	}
 }
@@ -121,19 +126,19 @@ const maxTouched = 4096
 
 // touch remembers that facts of a stretch of time came, joining it with the
 // last one when they are near.
-func (e *Engine) touch(from, to time.Time) {
-	if n := len(e.touched); n > 0 {
-		last := &e.touched[n-1]
+func (e *Engine) touch(list []span, from, to time.Time) []span {
+	if n := len(list); n > 0 {
+		last := &list[n-1]
 		if near := (span{last.from.Add(-time.Minute), last.to.Add(time.Minute)}); near.overlaps(span{from, to}) {
 			last.from, last.to = minTime(last.from, from), latest(last.to, to)
-			return
+			return list
 		}
 	}
-	if len(e.touched) >= maxTouched {
+	if len(list) >= maxTouched {
 		e.all = true
-		return
+		return list
 	}
-	e.touched = append(e.touched, span{from, to})
+	return append(list, span{from, to})
 }
 
 // Derived is a timeline that changed.
@@ -151,43 +156,30 @@ type Derived struct {
 }
 
 // Derive gives the timelines that differ from those it gave before, as of now,
-// in order of their IDs, the retired ones first.
+// the retired ones first. What needs logs that are not at hand waits until they
+// were lent: see [Engine.Missing].
 func (e *Engine) Derive(now time.Time) []Derived {
-	if now.Before(e.now) {
-		e.all = true
-		clear(e.signals)
-	}
-	e.now = now
-	signals := e.refreshSignals()
-	e.refreshChanges()
-	var beats []*signal
-	signals = slices.DeleteFunc(signals, func(s *signal) bool {
-		if e.cfg.heartbeat(s.labels()) {
-			beats = append(beats, s)
-			return true
-		}
-		return false
-	})
-	t := newTopology(e.cfg.Topology, signals, &e.memory.logs)
-	l := &linker{cfg: &e.cfg, now: now, topology: t, logs: &e.memory.logs}
-	components := l.components(signals, e.memory.shelf(event.KindMute).all(), e.said)
-	stretches := make([]*stretch, len(components))
-	for i, c := range components {
-		stretches[i] = e.stretchOf(c)
-	}
-	letters, answered := e.deliver(stretches), e.answered(stretches)
-
+	g := e.group(now)
 	var out []Derived
-	live := make(map[event.ID]bool, len(components))
-	for _, c := range components {
+	live := make(map[event.ID]bool, len(g.components))
+	for i, c := range g.components {
 		id := c.members[0].id
 		live[id] = true
-		key := c.key(letters[c], answered[c])
+		beside := rivals(g.stretches[i], g.stretches)
+		key := c.key(g.letters[c], beside)
 		old := e.results[id]
-		if old != nil && old.key == key && !e.isStale(old) {
+		if !e.isStale(c, old, key) {
 			continue
 		}
-		d, r := e.derive(c, t, letters[c], answered[c], signals)
+		if !e.atHand(c) {
+			if old == nil {
+				old = &result{}
+				e.results[id] = old
+			}
+			old.overdue = true
+			continue
+		}
+		d, r := e.derive(c, g, g.letters[c], beside)
 		r.key = key
 		e.results[id] = r
 		if old == nil || old.digest != r.digest {
@@ -195,17 +187,59 @@ func (e *Engine) Derive(now time.Time) []Derived {
 		}
 	}
 	out = append(e.retire(live), out...)
-	e.touched, e.all = e.touched[:0], false
+	e.cold.remember(g.components)
+	e.touched, e.logged, e.all = e.touched[:0], e.logged[:0], false
 	return out
 }
 
-// isStale reports whether facts came that a result may hang on, or its time
-// has come.
-func (e *Engine) isStale(r *result) bool {
-	if e.all || (!r.wake.IsZero() && !r.wake.After(e.now)) {
+// grouping is the signals of all facts, grouped.
+type grouping struct {
+	signals    []*signal
+	topology   *topology
+	components []*component
+	stretches  []*stretch
+	letters    map[*component][]*reading
+}
+
+// group forms the components as of now.
+func (e *Engine) group(now time.Time) *grouping {
+	if now.Before(e.now) {
+		e.all = true
+		clear(e.signals)
+	}
+	e.now = now
+	g := &grouping{signals: e.refreshSignals()}
+	e.refreshChanges()
+	g.signals = slices.DeleteFunc(g.signals, func(s *signal) bool { return e.cfg.heartbeat(s.labels()) })
+	g.topology = newTopology(e.cfg.Topology, g.signals, &e.memory.logs)
+	l := &linker{cfg: &e.cfg, now: now, topology: g.topology, logs: &e.memory.logs, cold: &e.cold}
+	g.components = l.components(g.signals, e.memory.shelf(event.KindMute).all(), e.said)
+	g.stretches = make([]*stretch, len(g.components))
+	for i, c := range g.components {
+		g.stretches[i] = e.stretchOf(c)
+	}
+	g.letters = e.deliver(g.stretches)
+	return g
+}
+
+// isStale reports whether a component is to be derived: it is new or another
+// than before, facts came that it may hang on, or its time has come.
+func (e *Engine) isStale(c *component, old *result, key string) bool {
+	if old == nil || e.all || old.overdue {
 		return true
 	}
-	return slices.ContainsFunc(e.touched, r.window.overlaps)
+	if old.adopted != nil {
+		if e.atHand(c) || !slices.Equal(old.adopted, memberIDs(c)) {
+			return true
+		}
+		old.key, old.adopted = key, nil
+		old.window = e.windowOf(c)
+	}
+	if old.key != key || (!old.wake.IsZero() && !old.wake.After(e.now)) || slices.ContainsFunc(e.touched, old.window.overlaps) {
+		return true
+	}
+	// Lines that come now say little of what began before the logs at hand.
+	return e.atHand(c) && slices.ContainsFunc(e.logged, old.window.overlaps)
 }
 
 // retire drops the results of components that are no more.
@@ -213,6 +247,7 @@ func (e *Engine) retire(live map[event.ID]bool) []Derived {
 	var gone []event.ID
 	for id := range e.results {
 		if !live[id] {
+			delete(e.cold.incident, id)
 			gone = append(gone, id)
 		}
 	}
@@ -264,7 +299,7 @@ func (e *Engine) touchDifference(old, formed *knownSignals) {
 	}
 }
 
-func (e *Engine) touchSignal(s *signal) { e.touch(s.start, signEnd(s)) }
+func (e *Engine) touchSignal(s *signal) { e.touched = e.touch(e.touched, s.start, signEnd(s)) }
 
 // alike reports whether two readings of a signal tell the same.
 func alike(a, b *signal) bool {
@@ -309,7 +344,7 @@ func values(events []*event.Event) []event.Event {
 
 // key tells components apart: by members, as far as they tell, why they are
 // in, and the messages that came to it.
-func (c *component) key(letters []*reading, answered map[event.ID]bool) string {
+func (c *component) key(letters []*reading, beside []*stretch) string {
 	h := newDigest()
 	for _, m := range c.members {
 		for _, o := range m.observations {
@@ -325,17 +360,18 @@ func (c *component) key(letters []*reading, answered map[event.ID]bool) string {
 		h.bytes(r.ID[:])
 		h.text(r.why)
 	}
-	h.int(int64(len(answered)))
-	for _, id := range slices.SortedFunc(maps.Keys(answered), event.ID.Compare) {
-		h.bytes(id[:])
+	for _, r := range beside {
+		h.bytes(r.members[0].id[:])
+		h.time(r.from)
+		h.time(r.to)
 	}
 	return h.sum()
 }
 
 // derive tells the story of one component.
-func (e *Engine) derive(c *component, t *topology, letters []*reading, answered map[event.ID]bool, signals []*signal) (Derived, *result) {
-	s := e.gather(c, t, letters)
-	s.answered = answered
+func (e *Engine) derive(c *component, g *grouping, letters []*reading, beside []*stretch) (Derived, *result) {
+	s := e.gather(c, g.topology, letters)
+	s.rivals = beside
 	s.gatherChanges(e.changes, e.loose)
 	s.findBursts()
 	s.findRemedies()
@@ -347,16 +383,26 @@ func (e *Engine) derive(c *component, t *topology, letters []*reading, answered 
 	tl.Changes = s.judge()
 	tl.Incident = s.incident(&tl)
 	tl.Entries = s.entries(tl.Changes)
-	tl.Context = s.background(outsiders(signals, c))
+	tl.Context = s.background(outsiders(g.signals, c))
 	tl.Participants = s.participants()
 	tl.Gaps = s.gaps(&tl)
 
 	d := Derived{Timeline: tl, Signals: memberIDs(c), Pins: s.pins(), Digest: digestOf(&tl)}
-	from, to := s.window()
 	return d, &result{
-		window: span{minTime(from.Add(-baselineSpan), s.detected.Add(-e.cfg.CauseWithin)), to.Add(notifyGrace)},
-		wake:   s.wakeAt(), digest: d.Digest,
+		window: e.windowOf(c), wake: s.wakeAt(), digest: d.Digest,
+		open: tl.Incident.Status != timeline.StatusClosed && !tl.Incident.Minor,
 	}
+}
+
+// windowOf is the time in which facts may matter to a component.
+func (e *Engine) windowOf(c *component) span {
+	w := span{from: c.members[0].start}
+	for _, m := range c.members {
+		w.to = latest(w.to, signEnd(m))
+	}
+	w.from = w.from.Add(-max(e.cfg.CauseWithin, onsetWithin+baselineSpan))
+	w.to = w.to.Add(afterwards + notifyGrace)
+	return w
 }
 
 // outsiders are the signals that are no members.
@@ -395,10 +441,10 @@ func (s *story) pins() []event.ID {
 }
 
 // Forget drops facts that tell of nothing after the given time, and what was
-// derived from them.
+// derived from them. The incidents stay published.
 func (e *Engine) Forget(before time.Time) {
 	e.memory.forget(before)
-	e.memory.logs.forget(before)
+	e.ForgetLogs(before)
 	clear(e.signals)
 	e.changesStale = true
 	for id, r := range e.results {
@@ -406,34 +452,4 @@ func (e *Engine) Forget(before time.Time) {
 			delete(e.results, id)
 		}
 	}
-}
-
-// Validate says what is wrong with a configuration, naming the key.
-func (c *Config) Validate() error {
-	for _, d := range []struct {
-		key   string
-		value time.Duration
-	}{
-		{"link_within", c.LinkWithin}, {"quiet_period", c.QuietPeriod}, {"seal_after", c.SealAfter},
-		{"chronic_after", c.ChronicAfter}, {"flap_window", c.FlapWindow}, {"late_detection", c.LateDetection},
-		{"notified_late", c.NotifiedLate}, {"no_acknowledgement", c.NoAcknowledgement},
-		{"storm_window", c.StormWindow}, {"cause_within", c.CauseWithin},
-	} {
-		if d.value <= 0 {
-			return fmt.Errorf("%s: must be greater than zero", d.key)
-		}
-	}
-	if c.FlapFirings < 2 {
-		return fmt.Errorf("flap_firings: must be at least 2")
-	}
-	if c.StormNotifications < 2 {
-		return fmt.Errorf("storm_notifications: must be at least 2")
-	}
-	for i, r := range c.Receivers {
-		if r.Class != "" && !slices.Contains(receiverClasses, r.Class) {
-			return fmt.Errorf("receivers[%d].class: %q is none of page, chat, self, heartbeat, other", i, r.Class)
-		}
-	}
-	_, err := compilePhrases(c.Phrases)
-	return cmp.Or(err)
 }

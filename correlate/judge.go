@@ -9,10 +9,11 @@ import (
 )
 
 // maxPatterns bounds the log patterns that the weighing of changes looks at,
-// maxChanges the changes that a timeline lists.
+// maxChanges the changes that a timeline lists, maxAlertTexts the alerts whose words count.
 const (
-	maxPatterns = 500
-	maxChanges  = 50
+	maxPatterns   = 500
+	maxChanges    = 50
+	maxAlertTexts = 50
 )
 
 // gatherChanges selects the changes that may have caused the incident or
@@ -60,7 +61,13 @@ func (s *story) judge() []timeline.Change {
 		}
 		slices.Sort(in.services)
 	}
+	seen := map[event.Fingerprint]bool{}
 	for _, m := range s.members {
+		// What an alert says, it says at every firing.
+		if seen[m.fingerprint] || len(seen) == maxAlertTexts {
+			continue
+		}
+		seen[m.fingerprint] = true
 		in.alerts = append(in.alerts, alertText{service: m.service, labels: m.labels(), annotations: m.annotations(), startsAt: m.start})
 	}
 	in.patterns = s.patternTexts(in.onset)

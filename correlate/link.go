@@ -30,7 +30,8 @@ type linker struct {
 	// links are all that were found, for the members' whys.
 	links []link
 	// cut are signals that a person said do not belong.
-	cut map[event.ID]bool
+	cut  map[event.ID]bool
+	cold *cold
 	// troubles remembers what trouble found out.
 	troubles map[event.ID]bool
 }
@@ -77,6 +78,7 @@ func (l *linker) components(signals []*signal, mutes []*event.Event, said []Link
 	l.linkServices(byService)
 	l.linkGroups(byGroup)
 	l.linkInhibited(signals, mutes)
+	l.linkRemembered(signals)
 	for _, s := range said {
 		if a, b := l.signals[s.A], l.signals[s.B]; a != nil && b != nil && s.Together {
 			l.join(a, b, "a reviewer said that it belongs")
@@ -264,6 +266,21 @@ func (l *linker) linkInhibited(signals []*signal, mutes []*event.Event) {
 	}
 }
 
+// linkRemembered keeps signals from before the logs at hand in the incident
+// that they were found to be in when their logs were.
+func (l *linker) linkRemembered(signals []*signal) {
+	for _, s := range signals {
+		if !s.start.Before(l.cold.from) {
+			return
+		}
+		if with := l.signals[l.cold.incident[s.id]]; with != nil && with.id != s.id {
+			l.join(with, s, remembered)
+		}
+	}
+}
+
+const remembered = "found to belong when it was derived first"
+
 // join links two signals, unless they are of different environments or a
 // person said no.
 func (l *linker) join(a, b *signal, why string) {
@@ -307,6 +324,9 @@ func (l *linker) collect(signals []*signal) []*component {
 	for _, k := range l.links {
 		why := fmt.Sprintf("%s (with %s on %s)", k.why, k.a.name(), orUnknown(k.a.service))
 		c := byRoot[l.root(k.b.id)]
+		if k.why == remembered {
+			continue
+		}
 		if old, ok := c.why[k.b.id]; !ok || why < old {
 			c.why[k.b.id] = why
 		}
@@ -314,7 +334,7 @@ func (l *linker) collect(signals []*signal) []*component {
 	for _, c := range out {
 		for i, m := range c.members {
 			if _, ok := c.why[m.id]; !ok && i > 0 {
-				c.why[m.id] = "linked by a later member"
+				c.why[m.id] = "linked through another member"
 			}
 		}
 		c.why[c.members[0].id] = "the incident's first signal"

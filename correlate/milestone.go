@@ -295,7 +295,7 @@ func (s *story) acknowledgements() []candidate {
 		out = append(out, c)
 	}
 	for _, r := range s.remedies {
-		if r.change == nil || bot(r.actor) {
+		if r.change == nil || bot(r.actor) || !r.meant() {
 			continue
 		}
 		c := measured(r.began())
@@ -310,13 +310,21 @@ func (s *story) acknowledgements() []candidate {
 // covers a member as someone's taking it. An older one is only a mute.
 func (s *story) silenceAcknowledges(e *event.Event) (candidate, bool) {
 	at := e.OccurredAt
-	if e.Silence.Action != event.SilenceCreated || at.Before(s.detected) || bot(e.Silence.CreatedBy) || !s.answered[e.ID] {
+	if e.Silence.Action != event.SilenceCreated || at.Before(s.detected) || bot(e.Silence.CreatedBy) || !s.answers(e) {
 		return candidate{}, false
 	}
 	c := measured(at)
 	c.rule, c.confidence, c.evidence, c.actor = "silence", 0.9, []event.ID{e.ID}, e.Silence.CreatedBy
 	c.explanation = fmt.Sprintf("%s silenced it: %s", orSomebody(c.actor), oneLine(e.Silence.Comment, 120))
 	return c, true
+}
+
+// answers reports whether a silence was made for this incident: it covers a
+// member, and no rival for whose sake it was made.
+func (s *story) answers(e *event.Event) bool {
+	return s.covers(e, s.now, s.cfg.QuietPeriod) && !slices.ContainsFunc(s.rivals, func(r *stretch) bool {
+		return r.covers(e, s.now, s.cfg.QuietPeriod)
+	})
 }
 
 func orSomebody(name string) string {

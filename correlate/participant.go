@@ -58,7 +58,7 @@ func (s *story) deeds() []deed {
 		out = append(out, deed{a.Acknowledgement.Actor, a.OccurredAt, "acknowledged", timeline.Acknowledged})
 	}
 	for _, e := range s.silences {
-		if e.OccurredAt.Before(s.detected) || e.Silence.Action == event.SilenceCreated && !s.answered[e.ID] {
+		if e.OccurredAt.Before(s.detected) || e.Silence.Action == event.SilenceCreated && !s.answers(e) {
 			continue
 		}
 		switch e.Silence.Action {
@@ -86,9 +86,9 @@ func (s *story) deeds() []deed {
 		}
 	}
 	for _, r := range s.remedies {
-		if r.change != nil {
+		if r.change != nil && r.meant() {
 			out = append(out, deed{r.actor, r.began(), remedyDeed(r), timeline.Mitigated})
-		} else if r.worked {
+		} else if r.change == nil && r.worked {
 			out = append(out, deed{r.actor, r.done, "mended it", timeline.Mitigated})
 		}
 	}

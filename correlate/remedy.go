@@ -69,7 +69,17 @@ func (s *story) maySuitRemedy(c *change, began time.Time) bool {
 	if !at.After(began) || at.After(s.lastSign) {
 		return false
 	}
+	if slices.ContainsFunc(s.rivals, func(r *stretch) bool { return r.overlaps(span{at, latest(at, c.at())}) }) {
+		return false
+	}
 	return slices.Contains(s.services, c.service) || slices.Contains(s.nearby, c.service)
+}
+
+// meant reports whether a change was meant to mend the incident: what mended
+// it, what was tried and failed, and what is made for nothing else. Another
+// deploy of the service may be a coincidence.
+func (r *remedy) meant() bool {
+	return r.worked || r.failed || r.change.kind == event.ChangeRollback || r.change.kind == event.ChangeRestart
 }
 
 // toldByChange reports whether a message only announces a change that was

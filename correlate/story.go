@@ -33,9 +33,9 @@ type story struct {
 	silences      []*event.Event
 	messages      []*reading
 	acks          []*event.Event
-	// answered are the silences by which somebody took the incident.
-	answered map[event.ID]bool
-	sources  []*event.Event
+	// rivals are the incidents for which people acted; see rivals.
+	rivals  []*stretch
+	sources []*event.Event
 	// changes are the candidates, causes and remedies alike.
 	changes []*change
 	commits []event.Commit

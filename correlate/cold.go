@@ -1,0 +1,143 @@
+package correlate
+
+import (
+	"slices"
+	"time"
+
+	"github.com/hindcast/hindcast/ingest/event"
+)
+
+// cold is what the engine knows of the time before the logs that it holds.
+// Logs are many, so it holds only the latest hours of them, and those of
+// incidents that are on. What is older was derived when they were at hand: its
+// grouping is remembered, and it is derived again only after its logs were lent.
+type cold struct {
+	// from is the time from which on the logs are complete. Zero: always.
+	from time.Time
+	// lent are stretches before it whose logs are at hand for now.
+	lent []span
+	// incident is the incident of each signal, as last grouped.
+	incident map[event.ID]event.ID
+}
+
+func (c *cold) remember(components []*component) {
+	if c.incident == nil {
+		c.incident = map[event.ID]event.ID{}
+	}
+	for _, of := range components {
+		for _, m := range of.members {
+			c.incident[m.id] = of.members[0].id
+		}
+	}
+}
+
+// logsOf is the stretch of time whose logs a component is derived from.
+func (e *Engine) logsOf(c *component) span {
+	w := span{from: c.members[0].start.Add(-onsetWithin - baselineSpan)}
+	for _, m := range c.members {
+		w.to = latest(w.to, signEnd(m))
+	}
+	w.to = w.to.Add(afterwards)
+	return w
+}
+
+// atHand reports whether the logs of a component are held.
+func (e *Engine) atHand(c *component) bool {
+	w := e.logsOf(c)
+	return !w.from.Before(e.cold.from) || slices.ContainsFunc(e.cold.lent, func(l span) bool {
+		return !l.from.After(w.from) && !l.to.Before(minTime(w.to, e.cold.from))
+	})
+}
+
+// Span is a stretch of time, From included and To not.
+type Span struct{ From, To time.Time }
+
+// Missing gives the stretches of time whose log counts [Engine.Derive] would
+// need now and that the engine no longer holds, or never held. Lend them with
+// [Engine.Lend] before Derive.
+func (e *Engine) Missing(now time.Time) []Span {
+	if e.cold.from.IsZero() {
+		return nil
+	}
+	g := e.group(now)
+	var out []Span
+	for i, c := range g.components {
+		if e.atHand(c) {
+			continue
+		}
+		key := c.key(g.letters[c], rivals(g.stretches[i], g.stretches))
+		if !e.isStale(c, e.results[c.members[0].id], key) {
+			continue
+		}
+		w := e.logsOf(c)
+		out = append(out, Span{w.from, minTime(w.to, e.cold.from)})
+	}
+	return joinSpans(out)
+}
+
+// joinSpans joins stretches that overlap.
+func joinSpans(spans []Span) []Span {
+	slices.SortFunc(spans, func(a, b Span) int { return a.From.Compare(b.From) })
+	var out []Span
+	for _, s := range spans {
+		if n := len(out); n > 0 && !s.From.After(out[n-1].To) {
+			out[n-1].To = latest(out[n-1].To, s.To)
+			continue
+		}
+		out = append(out, s)
+	}
+	return out
+}
+
+// Lend gives the engine all log counts of a stretch of time, until
+// [Engine.Return].
+func (e *Engine) Lend(s Span, counts []event.Count) {
+	for _, c := range counts {
+		e.memory.logs.add(c)
+	}
+	e.cold.lent = append(e.cold.lent, span{s.From, s.To})
+}
+
+// Return drops the logs that were lent.
+func (e *Engine) Return() {
+	if len(e.cold.lent) == 0 {
+		return
+	}
+	e.cold.lent = nil
+	e.memory.logs.forget(e.cold.from)
+}
+
+// HoldLogs says from when on the engine holds all logs. It is called once
+// before facts are observed, by who loads them.
+func (e *Engine) HoldLogs(from time.Time) { e.cold.from = latest(e.cold.from, from) }
+
+// ForgetLogs drops the log counts before the given time, but for those of
+// incidents that are on.
+func (e *Engine) ForgetLogs(before time.Time) {
+	for _, r := range e.results {
+		if r.open && r.window.to.After(before) {
+			before = minTime(before, latest(r.window.from, before.Add(-maxHeld)))
+		}
+	}
+	if before.After(e.cold.from) {
+		e.cold.from = before
+		e.memory.logs.forget(before)
+	}
+}
+
+// maxHeld is how much more of the logs is held at most for an incident that
+// lasts.
+const maxHeld = 24 * time.Hour
+
+// Adopt tells the engine of an incident that was derived before it was made.
+// It is derived again only when a fact comes that touches it, or when its logs
+// are at hand.
+func (e *Engine) Adopt(id event.ID, signals []event.ID, digest string, wake time.Time) {
+	if e.cold.incident == nil {
+		e.cold.incident = map[event.ID]event.ID{}
+	}
+	for _, s := range signals {
+		e.cold.incident[s] = id
+	}
+	e.results[id] = &result{digest: digest, wake: wake, adopted: slices.Clone(signals)}
+}
