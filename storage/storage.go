@@ -194,7 +194,8 @@ type Derivations interface {
 	Published(ctx context.Context, since time.Time) ([]Published, error)
 	// Timeline finds a timeline by the incident's ID. When another incident
 	// holds the ID as a member signal or an alias, that one is returned; the
-	// caller compares IDs. ErrNotFound when nothing holds it.
+	// caller compares IDs. ErrNotFound when nothing holds it. What is returned
+	// may be shared with other callers: nobody changes what it points at.
 	Timeline(ctx context.Context, id event.ID) (timeline.Timeline, error)
 	// Incidents lists incidents, the latest start first. A page's cursor stays
 	// right while incidents arrive: none that was there from the first page on

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"maps"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -70,32 +71,40 @@ func createFile(path, dir string) error {
 	return nil
 }
 
-// Settings of the connections. A test asserts that they are in force.
+// Settings of the connections. A test asserts that they are in force. The
+// driver applies the pragmas in alphabetical order and the other keys after
+// them: the page size must be set before the journal's mode.
 //
 // fullfsync asks macOS for a real barrier; elsewhere it does nothing. The
 // writer checkpoints by itself (see [writer.checkpoint]). Memory mapping stays
 // off, because mapped pages count as resident memory.
 var (
-	writerPragmas = []string{
-		"busy_timeout(5000)", "page_size(8192)", "journal_mode(WAL)", "synchronous(FULL)", "fullfsync(1)",
-		"wal_autocheckpoint(0)", "journal_size_limit(67108864)", "cache_size(-16384)", "trusted_schema(0)", "mmap_size(0)",
+	writerSettings = url.Values{
+		"_busy_timeout": {"5000"}, "_journal_mode": {"WAL"}, "_synchronous": {"FULL"},
+		"_pragma": {
+			"page_size(8192)", "fullfsync(1)", "wal_autocheckpoint(0)", "journal_size_limit(67108864)", "cache_size(-16384)",
+			"trusted_schema(0)", "mmap_size(0)",
+		},
 	}
-	readerPragmas = []string{
-		"busy_timeout(5000)", "query_only(1)", "cache_size(-4096)", "trusted_schema(0)", "mmap_size(0)",
+	readerSettings = url.Values{
+		"_busy_timeout": {"5000"}, "_query_only": {"1"},
+		"_pragma":       {"cache_size(-4096)", "trusted_schema(0)", "mmap_size(0)"},
 	}
 )
 
-func dsn(path string, pragmas []string) string {
+func dsn(path string, settings url.Values) string {
 	slashed := filepath.ToSlash(path)
 	if !strings.HasPrefix(slashed, "/") {
 		slashed = "/" + slashed
 	}
-	q := url.Values{"_pragma": pragmas, "_error_rc": {"1"}, "_dqs": {"0"}}
+	q := maps.Clone(settings)
+	q.Set("_error_rc", "1") // no errors from another operation in messages
+	q.Set("_dqs", "0")
 	return "file:" + (&url.URL{Path: slashed}).EscapedPath() + "?" + q.Encode()
 }
 
 func openReaders(path string, conns int) (*sql.DB, error) {
-	db, err := sql.Open("sqlite", dsn(path, readerPragmas))
+	db, err := sql.Open("sqlite", dsn(path, readerSettings))
 	if err != nil {
 		return nil, fmt.Errorf("open readers: %w", err)
 	}
@@ -115,7 +124,7 @@ type writeConn struct {
 }
 
 func openWriteConn(ctx context.Context, path string) (*writeConn, error) {
-	db, err := sql.Open("sqlite", dsn(path, writerPragmas))
+	db, err := sql.Open("sqlite", dsn(path, writerSettings))
 	if err != nil {
 		return nil, fmt.Errorf("open writer: %w", err)
 	}

@@ -18,28 +18,6 @@ const (
 	maxIncidents     = 1000
 )
 
-// Timeline implements [storage.Derivations]. An incident that has the ID comes
-// before one that has it as a member, and that before one that had it once; of
-// several, the last that was published.
-func (s *Store) Timeline(ctx context.Context, id event.ID) (timeline.Timeline, error) {
-	var tl timeline.Timeline
-	var body []byte
-	err := s.row(ctx, `SELECT body FROM incidents WHERE id = coalesce(
-		(SELECT id FROM incidents WHERE id = ?1),
-		(SELECT s.incident FROM signals s JOIN incidents i ON i.id = s.incident WHERE s.id = ?1 ORDER BY s.alias, i.seq DESC LIMIT 1))`,
-		[]any{id[:]}, &body)
-	if err == nil {
-		body, err = unpack(body)
-	}
-	if err == nil {
-		err = json.Unmarshal(body, &tl)
-	}
-	if err != nil {
-		return timeline.Timeline{}, fmt.Errorf("timeline of %s: %w", id, err)
-	}
-	return tl, nil
-}
-
 // Published implements [storage.Derivations].
 func (s *Store) Published(ctx context.Context, since time.Time) ([]storage.Published, error) {
 	list, err := s.published(ctx, nanos(since))

@@ -46,15 +46,16 @@ type Commit struct {
 
 // Store is a [storage.Store] in one SQLite file.
 type Store struct {
-	path     string
-	log      *slog.Logger
-	identity [8]byte
-	lock     *os.File
-	readers  *sql.DB
-	reads    sync.Map // query text -> *sql.Stmt
-	writer   *writer
-	closed   atomic.Bool
-	closing  sync.Mutex
+	path      string
+	log       *slog.Logger
+	identity  [8]byte
+	lock      *os.File
+	readers   *sql.DB
+	reads     sync.Map // query text -> *sql.Stmt
+	writer    *writer
+	timelines timelineCache
+	closed    atomic.Bool
+	closing   sync.Mutex
 }
 
 var _ storage.Store = (*Store)(nil)

@@ -1,0 +1,340 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/hindcast/hindcast/ingest/event"
+	"github.com/hindcast/hindcast/storage"
+)
+
+func openTest(t *testing.T, opts Options) *Store {
+	t.Helper()
+	s, err := Open(t.Context(), filepath.Join(t.TempDir(), "hindcast.db"), opts)
+	if err != nil {
+		t.Fatalf("open: %v", err)
+	}
+	t.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			t.Errorf("close: %v", err)
+		}
+	})
+	return s
+}
+
+func testMessage(n int) event.Event {
+	at := time.Date(2026, 3, 14, 9, 0, n, 0, time.UTC)
+	return event.Event{ID: event.NewID(at, fmt.Sprint(n)), Kind: event.KindMessage, OccurredAt: at, ReceivedAt: at, Message: &event.Message{Text: strings.Repeat("words ", 50)}}
+}
+
+// TestSettingsInForce asks the connections that are really used what is in
+// force on them: durability hangs on it, and no kill -9 would show its lack.
+func TestSettingsInForce(t *testing.T) {
+	s := openTest(t, Options{ReaderConns: 2})
+	ask := func(what, name, want string, row func(string) scanner) {
+		t.Helper()
+		var got string
+		if err := row("PRAGMA " + name).Scan(&got); err != nil {
+			t.Errorf("%s: PRAGMA %s: %v", what, name, err)
+		} else if got != want {
+			t.Errorf("%s: PRAGMA %s: got %s, want %s", what, name, got, want)
+		}
+	}
+	writer := func(when string) {
+		t.Helper()
+		err := s.write(t.Context(), func(tx *tx) error {
+			for name, want := range map[string]string{
+				"journal_mode": "wal", "synchronous": "2", "fullfsync": "1", "busy_timeout": "5000", "query_only": "0", "mmap_size": "0", "page_size": "8192", "wal_autocheckpoint": "0",
+			} {
+				ask("writer "+when, name, want, func(q string) scanner { return tx.row(q) })
+			}
+			return nil
+		})
+		if err != nil {
+			t.Fatalf("ask the writer: %v", err)
+		}
+	}
+	writer("at first")
+	// A connection that replaces a broken one has them too.
+	if err := s.write(t.Context(), func(*tx) error { s.writer.broken = true; return nil }); err != nil {
+		t.Fatalf("break the connection: %v", err)
+	}
+	if err := s.Append(t.Context(), event.Batch{Events: []event.Event{testMessage(1)}}); err != nil {
+		t.Fatalf("append with a broken connection: %v", err)
+	}
+	writer("renewed")
+
+	for i := range 2 {
+		conn, err := s.readers.Conn(t.Context())
+		if err != nil {
+			t.Fatalf("reader: %v", err)
+		}
+		defer conn.Close()
+		for name, want := range map[string]string{"journal_mode": "wal", "query_only": "1", "busy_timeout": "5000", "mmap_size": "0"} {
+			ask(fmt.Sprintf("reader %d", i), name, want, func(q string) scanner { return conn.QueryRowContext(t.Context(), q) })
+		}
+		if _, err := conn.ExecContext(t.Context(), "DELETE FROM events"); err == nil {
+			t.Error("a reader could delete")
+		}
+	}
+}
+
+// TestFullDisk fills the file up to a limit: appends fail with
+// ErrUnavailable, reading goes on, and when there is room again all is well.
+func TestFullDisk(t *testing.T) {
+	s := openTest(t, Options{})
+	limit := func(pages int) {
+		t.Helper()
+		if err := s.write(t.Context(), func(tx *tx) error {
+			var now int
+			return tx.row(fmt.Sprintf("PRAGMA max_page_count = %d", pages)).Scan(&now)
+		}); err != nil {
+			t.Fatalf("limit the file: %v", err)
+		}
+	}
+	limit(60)
+	var stored []event.ID
+	var err error
+	for i := range 10_000 {
+		e := testMessage(i)
+		if err = s.Append(t.Context(), event.Batch{Events: []event.Event{e}}); err != nil {
+			break
+		}
+		stored = append(stored, e.ID)
+	}
+	if !errors.Is(err, storage.ErrUnavailable) {
+		t.Fatalf("append to a full disk: got error %v, want %v", err, storage.ErrUnavailable)
+	}
+	if _, err := s.Claim(t.Context(), "a"); err != nil && !errors.Is(err, storage.ErrUnavailable) {
+		t.Errorf("claim on a full disk: got error %v, want none or %v", err, storage.ErrUnavailable)
+	}
+	if _, err := s.Fact(t.Context(), stored[0]); err != nil {
+		t.Errorf("read from a full disk: %v", err)
+	}
+	limit(1 << 30)
+	last := testMessage(20_000)
+	if err := s.Append(t.Context(), event.Batch{Events: []event.Event{last}}); err != nil {
+		t.Fatalf("append when there is room again: %v", err)
+	}
+	page, _, err := s.Since(t.Context(), "", 100_000)
+	if err != nil || len(page.Events) != len(stored)+1 {
+		t.Errorf("got %d events and error %v, want the %d that were acknowledged", len(page.Events), err, len(stored)+1)
+	}
+}
+
+// TestWriterOutlivesItsConnection closes the connection under the writer.
+func TestWriterOutlivesItsConnection(t *testing.T) {
+	s := openTest(t, Options{})
+	if err := s.write(t.Context(), func(tx *tx) error { return tx.conn.Close() }); !errors.Is(err, storage.ErrUnavailable) {
+		t.Errorf("a transaction whose connection is gone: got error %v, want %v", err, storage.ErrUnavailable)
+	}
+	if err := s.Append(t.Context(), event.Batch{Events: []event.Event{testMessage(1)}}); err != nil {
+		t.Errorf("append afterwards: %v", err)
+	}
+}
+
+// TestPoisonedBatch puts a job that fails into a transaction with others: they
+// are stored nevertheless.
+func TestPoisonedBatch(t *testing.T) {
+	s := openTest(t, Options{})
+	poison := errors.New("poison")
+	hold, held := make(chan struct{}), make(chan struct{})
+	results := make(chan error, 10)
+	go func() {
+		results <- s.writer.do(context.Background(), &job{class: urgent, alone: true, apply: func(*tx) error { close(held); <-hold; return nil }})
+	}()
+	<-held
+	for i := range 3 {
+		go func() { results <- s.Append(context.Background(), event.Batch{Events: []event.Event{testMessage(i)}}) }()
+	}
+	poisoned := make(chan error, 1)
+	go func() {
+		poisoned <- s.writer.do(context.Background(), &job{class: urgent, bytes: 1, apply: func(t *tx) error {
+			if _, err := t.exec("DELETE FROM events"); err != nil {
+				return err
+			}
+			return poison
+		}})
+	}()
+	for {
+		if n, _ := s.QueueDepth(); n == 4 {
+			break
+		}
+		time.Sleep(time.Millisecond)
+	}
+	close(hold)
+	for range 4 {
+		if err := <-results; err != nil {
+			t.Errorf("append beside a poisoned batch: %v", err)
+		}
+	}
+	if err := <-poisoned; !errors.Is(err, poison) {
+		t.Errorf("poisoned batch: got error %v, want its own", err)
+	}
+	page, _, err := s.Since(t.Context(), "", 10)
+	if err != nil || len(page.Events) != 3 {
+		t.Errorf("got %d events and error %v, want 3", len(page.Events), err)
+	}
+}
+
+// TestGroupCommit shows that callers who wait together share a transaction.
+func TestGroupCommit(t *testing.T) {
+	commits := make(chan Commit, 100)
+	s := openTest(t, Options{OnCommit: func(c Commit) { commits <- c }})
+	hold, held := make(chan struct{}), make(chan struct{})
+	results := make(chan error, 100)
+	go func() {
+		results <- s.writer.do(context.Background(), &job{class: urgent, alone: true, apply: func(*tx) error { close(held); <-hold; return nil }})
+	}()
+	<-held
+	for i := range 20 {
+		go func() { results <- s.Append(context.Background(), event.Batch{Events: []event.Event{testMessage(i)}}) }()
+	}
+	for {
+		if n, _ := s.QueueDepth(); n == 20 {
+			break
+		}
+		time.Sleep(time.Millisecond)
+	}
+	close(hold)
+	for range 21 {
+		if err := <-results; err != nil {
+			t.Errorf("append: %v", err)
+		}
+	}
+	close(commits)
+	batches, transactions := 0, 0
+	for c := range commits {
+		batches += c.Batches
+		transactions++
+		if c.Err != nil || c.Bytes == 0 || c.Took <= 0 {
+			t.Errorf("a commit was reported as %+v", c)
+		}
+	}
+	if batches != 20 || transactions == 20 {
+		t.Errorf("got %d batches in %d transactions, want 20 in fewer", batches, transactions)
+	}
+}
+
+// TestMovedIncident pages while an incident's start moves from behind the
+// cursor to before it, and another's the other way.
+func TestMovedIncident(t *testing.T) {
+	s := openTest(t, Options{})
+	claim, err := s.Claim(t.Context(), "a")
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := func(h int) time.Time { return time.Date(2026, 3, 14, h, 0, 0, 0, time.UTC) }
+	put := func(n, h int) {
+		t.Helper()
+		var d storage.Derived
+		d.Timeline.Incident.ID, d.Timeline.Incident.StartedAt = event.NewID(at(0), fmt.Sprint(n)), at(h)
+		d.Timeline.Incident.Title = fmt.Sprint(n)
+		if err := s.Publish(t.Context(), claim, []storage.Derived{d}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for n := range 6 {
+		put(n, 10+n)
+	}
+	var got []string
+	list := func(cursor string) string {
+		t.Helper()
+		page, err := s.Incidents(t.Context(), storage.IncidentQuery{Limit: 2, Cursor: cursor})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, i := range page.Incidents {
+			got = append(got, i.Title)
+		}
+		return page.Next
+	}
+	next := list("")
+	put(5, 1)  // was shown
+	put(0, 20) // was not
+	put(2, 21)
+	put(2, 9)
+	if err := s.Prune(t.Context(), storage.Retention{}); err != nil {
+		t.Fatal(err)
+	}
+	for next != "" {
+		next = list(next)
+	}
+	if want := "5 4 3 2 1 0"; strings.Join(got, " ") != want {
+		t.Errorf("incidents while they move: got %v, want %s", got, want)
+	}
+	got = nil
+	for next := list(""); next != ""; {
+		next = list(next)
+	}
+	if want := "0 4 3 1 2 5"; strings.Join(got, " ") != want {
+		t.Errorf("incidents after they moved: got %v, want %s", got, want)
+	}
+}
+
+func TestCursorsOfAnotherStore(t *testing.T) {
+	a, b := openTest(t, Options{}), openTest(t, Options{})
+	for i := range 3 {
+		e := event.Aside{ID: event.NewID(time.Unix(int64(i), 0)), Raw: []byte{}}
+		if err := errors.Join(a.Append(t.Context(), event.Batch{Asides: []event.Aside{e}}), b.Append(t.Context(), event.Batch{Asides: []event.Aside{e}})); err != nil {
+			t.Fatal(err)
+		}
+	}
+	page, err := a.Asides(t.Context(), "", 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := b.Asides(t.Context(), page.Next, 1); !errors.Is(err, storage.ErrBadCursor) {
+		t.Errorf("asides with another store's cursor: got error %v, want %v", err, storage.ErrBadCursor)
+	}
+	if _, err := a.Lines(t.Context(), storage.LineQuery{Cursor: page.Next}); !errors.Is(err, storage.ErrBadCursor) {
+		t.Errorf("lines with the cursor of asides: got error %v, want %v", err, storage.ErrBadCursor)
+	}
+	tip, err := a.Tip(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := b.Since(t.Context(), tip, 1); !errors.Is(err, storage.ErrBadCursor) {
+		t.Errorf("feed with another store's cursor: got error %v, want %v", err, storage.ErrBadCursor)
+	}
+	// A cursor from before a backup was restored.
+	if _, _, err := a.Since(t.Context(), a.feedCursor(1_000_000), 1); !errors.Is(err, storage.ErrBadCursor) {
+		t.Errorf("feed from beyond the tip: got error %v, want %v", err, storage.ErrBadCursor)
+	}
+}
+
+func TestForeignAndNewerFiles(t *testing.T) {
+	ctx := context.Background()
+	write := func(path, statement string) {
+		t.Helper()
+		db, err := sql.Open("sqlite", path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer db.Close()
+		if _, err := db.ExecContext(ctx, statement); err != nil {
+			t.Fatal(err)
+		}
+	}
+	path := filepath.Join(t.TempDir(), "a.db")
+	s, err := Open(ctx, path, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Close()
+	write(path, "PRAGMA user_version = 999")
+	if _, err := Open(ctx, path, Options{}); !errors.Is(err, storage.ErrNewerSchema) {
+		t.Errorf("open of a newer schema: got error %v, want %v", err, storage.ErrNewerSchema)
+	}
+	path = filepath.Join(t.TempDir(), "b.db")
+	write(path, "CREATE TABLE customers (name TEXT)")
+	if _, err := Open(ctx, path, Options{}); err == nil || !strings.Contains(err.Error(), "another application") {
+		t.Errorf("open of another application's database: got error %v", err)
+	}
+}
