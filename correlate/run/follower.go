@@ -1,0 +1,326 @@
+package run
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/hindcast/hindcast/correlate"
+	"github.com/hindcast/hindcast/correlate/timeline"
+	"github.com/hindcast/hindcast/ingest/event"
+	"github.com/hindcast/hindcast/storage"
+)
+
+// follower is the state of one ownership: an engine, the place in the feed,
+// and what was published. It belongs to Run's goroutine.
+type follower struct {
+	*Runner
+	engine *correlate.Engine
+	claim  storage.Claim
+	cursor storage.Cursor
+	read   int
+	// last is the greatest receipt time of all facts, lines the latest line.
+	last, lines time.Time
+	// published are the incidents that were ever published, as far as known.
+	published map[event.ID]*publication
+	// unpublished wait because the store did not take them.
+	unpublished []correlate.Derived
+	// derived, tidied and reread are when that was done last.
+	derived, tidied, reread time.Time
+	// fresh are receipts that no timeline reflects yet, for the lag.
+	fresh []time.Time
+}
+
+// publication is what is known of a published incident.
+type publication struct {
+	revision int64
+	digest   string
+	aliases  []event.ID
+	signals  []event.ID
+	retired  bool
+}
+
+// pageSize is how many facts are read of the feed at once.
+const pageSize = 5000
+
+// follow reads the part of the store that can still change a timeline.
+func (r *Runner) follow(ctx context.Context, claim storage.Claim) (*follower, error) {
+	engine, err := correlate.New(r.options.Config)
+	if err != nil {
+		return nil, err
+	}
+	f := &follower{Runner: r, engine: engine, claim: claim, published: map[event.ID]*publication{}}
+	// The place in the feed is taken first: what is appended while the window is
+	// read comes again, and not never.
+	if f.cursor, err = r.store.Tip(ctx); err != nil {
+		return nil, fmt.Errorf("find the end of the feed: %w", err)
+	}
+	from, to := event.MinTime, event.MaxTime
+	if r.options.Settle == 0 {
+		from = r.options.Clock().Add(-r.options.Lookback)
+	}
+	err = r.store.Window(ctx, from, to, func(p storage.FactPage) error {
+		f.observe(p)
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read events and alerts: %w", err)
+	}
+	if err := f.readLogs(ctx, from, to); err != nil {
+		return nil, err
+	}
+	if err := f.adopt(ctx, from); err != nil {
+		return nil, err
+	}
+	f.fresh = nil
+	return f, nil
+}
+
+// readLogs reads the latest hours of log counts. A replay's are all read: its
+// clock stands still while it is played.
+func (f *follower) readLogs(ctx context.Context, from, to time.Time) error {
+	if f.options.Settle == 0 {
+		from = later(from, f.options.Clock().Add(-f.options.HotLogs))
+		f.engine.HoldLogs(from)
+	}
+	counts, err := f.store.Counts(ctx, storage.CountQuery{From: from, To: to})
+	if err != nil {
+		return fmt.Errorf("read log counts: %w", err)
+	}
+	f.observe(storage.FactPage{Counts: counts})
+	return nil
+}
+
+// adopt tells the engine what is published, so that only what changed is
+// published again.
+func (f *follower) adopt(ctx context.Context, since time.Time) error {
+	known, err := f.store.Published(ctx, since)
+	if err != nil {
+		return fmt.Errorf("read what is published: %w", err)
+	}
+	for _, p := range known {
+		f.published[p.Incident.ID] = &publication{
+			revision: p.Incident.Revision, digest: p.Digest, aliases: p.Incident.Aliases, signals: p.Signals,
+		}
+		var seal time.Time
+		if !p.Incident.Sealed {
+			seal = p.Incident.StartedAt.Add(f.options.Config.SealAfter)
+			if p.Incident.EndedAt != nil {
+				seal = p.Incident.EndedAt.Add(f.options.Config.SealAfter)
+			}
+		}
+		f.engine.Adopt(p.Incident.ID, p.Signals, p.Digest, seal)
+	}
+	return nil
+}
+
+func (f *follower) observe(p storage.FactPage) {
+	f.engine.Observe(p.Events, p.Observations, p.Counts)
+	f.last = later(f.last, receipt(p))
+	f.read += p.Len()
+	f.metrics.read(p)
+	for i := range p.Counts {
+		f.lines = later(f.lines, p.Counts[i].Last)
+	}
+	if f.options.Settle > 0 {
+		return
+	}
+	for i := range p.Events {
+		f.fresh = append(f.fresh, p.Events[i].ReceivedAt)
+	}
+	for i := range p.Observations {
+		f.fresh = append(f.fresh, p.Observations[i].LastReceivedAt)
+	}
+}
+
+// now is the engine's time.
+func (f *follower) now() time.Time {
+	if f.options.Settle > 0 {
+		if f.last.IsZero() {
+			return event.MinTime
+		}
+		return f.last.Add(f.options.Settle)
+	}
+	return f.options.Clock()
+}
+
+// cycle reads what came, derives and publishes. Lines alone wait a moment,
+// unless it is urgent: they come all the time.
+func (f *follower) cycle(ctx context.Context, urgent bool) error {
+	news, err := f.readFeed(ctx)
+	if err != nil {
+		return err
+	}
+	if f.options.Settle == 0 && f.reread.Add(tidyEvery).Before(f.options.Clock()) {
+		if err := f.readAgain(ctx); err != nil {
+			return err
+		}
+	}
+	if since := f.options.Clock().Sub(f.derived); !urgent && !news && since >= 0 && since < linesWait {
+		return nil
+	}
+	if err := f.derive(ctx); err != nil {
+		return err
+	}
+	f.tidy()
+	return nil
+}
+
+// readFeed reads the feed to its end and reports whether anything but log
+// counts came.
+func (f *follower) readFeed(ctx context.Context) (news bool, err error) {
+	for {
+		page, next, err := f.store.Since(ctx, f.cursor, pageSize)
+		if err != nil {
+			return news, fmt.Errorf("read the feed: %w", err)
+		}
+		if page.Len() == 0 && next == f.cursor {
+			return news, nil
+		}
+		f.observe(page)
+		f.cursor = next
+		news = news || len(page.Events) > 0 || len(page.Observations) > 0
+	}
+}
+
+// overlap is how far behind others an append may become visible.
+const overlap = 2 * time.Minute
+
+// readAgain reads the latest events once more: a slow append may have become
+// visible behind a faster one, where the feed's cursor no longer looks.
+func (f *follower) readAgain(ctx context.Context) error {
+	now := f.options.Clock()
+	err := f.store.Window(ctx, now.Add(-tidyEvery-overlap), now.Add(overlap), func(p storage.FactPage) error {
+		f.engine.Observe(p.Events, p.Observations, nil)
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("read the latest events again: %w", err)
+	}
+	f.reread = now
+	return nil
+}
+
+// derive lends the engine the logs that it lacks, derives, and publishes what
+// changed.
+func (f *follower) derive(ctx context.Context) error {
+	began := time.Now()
+	now := f.now()
+	for _, s := range f.engine.Missing(now) {
+		counts, err := f.store.Counts(ctx, storage.CountQuery{From: s.From, To: s.To})
+		if err != nil {
+			return fmt.Errorf("read log counts from %s to %s: %w", s.From, s.To, err)
+		}
+		f.engine.Lend(s, counts)
+	}
+	f.unpublished = append(f.unpublished, f.engine.Derive(now)...)
+	f.engine.Return()
+	f.derived = f.options.Clock()
+	f.metrics.derive.Observe(time.Since(began).Seconds())
+	if err := f.publish(ctx); err != nil {
+		return err
+	}
+	f.metrics.reflected(f.fresh, f.options.Clock())
+	f.fresh = f.fresh[:0]
+	return nil
+}
+
+// publishAtOnce bounds how many timelines are published in one call.
+const publishAtOnce = 100
+
+// publish writes what was derived and differs from what is stored.
+func (f *follower) publish(ctx context.Context) error {
+	for len(f.unpublished) > 0 {
+		n := min(len(f.unpublished), publishAtOnce)
+		var out []storage.Derived
+		for _, d := range f.unpublished[:n] {
+			if s, ok := f.stored(d); ok {
+				out = append(out, s)
+			}
+		}
+		if len(out) > 0 {
+			if err := f.store.Publish(ctx, f.claim, out); err != nil {
+				return fmt.Errorf("publish %d timelines: %w", len(out), err)
+			}
+			f.metrics.published.Add(float64(len(out)))
+		}
+		f.remember(out)
+		f.unpublished = slices.Delete(f.unpublished, 0, n)
+	}
+	return nil
+}
+
+// stored is a derived timeline as it is to be stored, with its history; not ok
+// when that is stored already.
+func (f *follower) stored(d correlate.Derived) (storage.Derived, bool) {
+	id := d.Timeline.Incident.ID
+	old := f.published[id]
+	if d.Retired {
+		return storage.Derived{Timeline: timeline.Timeline{Incident: timeline.Incident{ID: id}}, Retired: true}, old != nil && !old.retired
+	}
+	aliases := f.aliases(id, d.Signals)
+	if old != nil && !old.retired && old.digest == d.Digest && slices.Equal(old.aliases, aliases) && slices.Equal(old.signals, d.Signals) {
+		return storage.Derived{}, false
+	}
+	t := d.Timeline
+	t.Incident.Aliases = aliases
+	t.Incident.Revision = 1
+	if old != nil {
+		t.Incident.Revision = old.revision + 1
+	}
+	return storage.Derived{Timeline: t, Signals: d.Signals, Digest: d.Digest, Pins: d.Pins}, true
+}
+
+// aliases are the IDs under which an incident, or a part of it, was published.
+func (f *follower) aliases(id event.ID, signals []event.ID) []event.ID {
+	out := []event.ID{}
+	add := func(ids ...event.ID) {
+		for _, a := range ids {
+			if p := f.published[a]; a != id && (p == nil || p.retired || slices.Contains(signals, a)) && !slices.Contains(out, a) {
+				out = append(out, a)
+			}
+		}
+	}
+	if p := f.published[id]; p != nil {
+		add(p.aliases...)
+	}
+	for _, s := range signals {
+		if p := f.published[s]; p != nil && s != id {
+			add(s)
+			add(p.aliases...)
+		}
+	}
+	slices.SortFunc(out, event.ID.Compare)
+	return out
+}
+
+func (f *follower) remember(stored []storage.Derived) {
+	for _, s := range stored {
+		id := s.Timeline.Incident.ID
+		p := f.published[id]
+		if p == nil {
+			p = &publication{}
+			f.published[id] = p
+		}
+		if p.retired = s.Retired; p.retired {
+			continue
+		}
+		p.revision, p.digest = s.Timeline.Incident.Revision, s.Digest
+		p.aliases, p.signals = s.Timeline.Incident.Aliases, s.Signals
+	}
+}
+
+// tidy forgets what cannot change a timeline any more.
+func (f *follower) tidy() {
+	now := f.options.Clock()
+	if now.Sub(f.tidied) < tidyEvery {
+		return
+	}
+	f.tidied = now
+	if f.options.Settle > 0 {
+		return
+	}
+	f.engine.ForgetLogs(now.Add(-f.options.HotLogs))
+	f.engine.Forget(now.Add(-f.options.Lookback))
+}

@@ -1,0 +1,291 @@
+// Package run feeds the correlator from the store and writes what it derives.
+//
+// It is the only part of the correlator that does I/O: it follows the store's
+// feed, gives the facts to a [correlate.Engine], and publishes the timelines
+// that changed. A wake-up after each append makes it prompt; without one it
+// looks every second.
+package run
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/hindcast/hindcast/correlate"
+	"github.com/hindcast/hindcast/storage"
+)
+
+// Store is what a runner needs of a store.
+type Store interface {
+	storage.Feed
+	storage.Derivations
+}
+
+// Options configure a runner. The zero value of each field but Config is
+// usable.
+type Options struct {
+	Config correlate.Config
+	Logger *slog.Logger
+	// Registerer takes the runner's metrics. Nil: none are registered.
+	Registerer prometheus.Registerer
+	// Owner names this process in its claim. "" is the host's name.
+	Owner string
+	// Settle, when greater than zero, makes "now" the greatest receipt time of
+	// all facts plus Settle: for replays, whose facts carry their own times.
+	Settle time.Duration
+	// Lookback is how much of the past is held and derived at the start. Zero:
+	// two days more than incidents take to seal.
+	Lookback time.Duration
+	// HotLogs is how much of the log counts is held in memory. Zero: 4 h.
+	HotLogs time.Duration
+	// Clock is time.Now where nil.
+	Clock func() time.Time
+}
+
+// Runner owns the derived state of a store. Its methods may be called
+// concurrently.
+type Runner struct {
+	store   Store
+	options Options
+	log     *slog.Logger
+	metrics *metrics
+	wake    chan struct{}
+	idle    chan chan error
+	config  chan configChange
+
+	mu    sync.Mutex
+	ready error
+}
+
+type configChange struct {
+	config correlate.Config
+	answer chan error
+}
+
+// errStarting is why a runner is not ready at first.
+var errStarting = errors.New("the correlator is still reading the store")
+
+// New makes a runner; Run sets it going. It fails when the configuration does
+// not hold.
+func New(store Store, options Options) (*Runner, error) {
+	if err := options.Config.Validate(); err != nil {
+		return nil, fmt.Errorf("correlator configuration: %w", err)
+	}
+	if options.Logger == nil {
+		options.Logger = slog.New(slog.DiscardHandler)
+	}
+	if options.Clock == nil {
+		options.Clock = time.Now
+	}
+	if options.Lookback == 0 {
+		options.Lookback = options.Config.SealAfter + 48*time.Hour
+	}
+	if options.HotLogs == 0 {
+		options.HotLogs = 4 * time.Hour
+	}
+	if options.Owner == "" {
+		options.Owner, _ = os.Hostname()
+	}
+	return &Runner{
+		store: store, options: options, log: options.Logger, metrics: newMetrics(options.Registerer),
+		wake: make(chan struct{}, 1), idle: make(chan chan error), config: make(chan configChange),
+		ready: errStarting,
+	}, nil
+}
+
+// Wake tells the runner that facts were appended. It never blocks.
+func (r *Runner) Wake() {
+	select {
+	case r.wake <- struct{}{}:
+	default:
+	}
+}
+
+// Ready is nil once the timelines of all that was stored at the start are
+// published, and while the store can be read; else it says what is missing.
+func (r *Runner) Ready() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.ready
+}
+
+func (r *Runner) setReady(err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.ready = err
+}
+
+// Idle waits until everything that was appended before the call is reflected
+// in published timelines.
+func (r *Runner) Idle(ctx context.Context) error {
+	answer := make(chan error, 1)
+	select {
+	case r.idle <- answer:
+	case <-ctx.Done():
+		return fmt.Errorf("wait for the correlator: %w", ctx.Err())
+	}
+	select {
+	case err := <-answer:
+		return err
+	case <-ctx.Done():
+		return fmt.Errorf("wait for the correlator: %w", ctx.Err())
+	}
+}
+
+// Reload replaces the configuration and derives everything again with it. On
+// an error the old one stays in force.
+func (r *Runner) Reload(ctx context.Context, config correlate.Config) error {
+	change := configChange{config, make(chan error, 1)}
+	select {
+	case r.config <- change:
+	case <-ctx.Done():
+		return fmt.Errorf("reload the correlator: %w", ctx.Err())
+	}
+	select {
+	case err := <-change.answer:
+		return err
+	case <-ctx.Done():
+		return fmt.Errorf("reload the correlator: %w", ctx.Err())
+	}
+}
+
+// How often the runner looks without being woken, how long lines alone may
+// wait until they are derived from, and how soon it tries again after an error.
+const (
+	lookEvery   = time.Second
+	linesWait   = time.Second
+	firstRetry  = 100 * time.Millisecond
+	greatestTry = 10 * time.Second
+	tidyEvery   = 5 * time.Minute
+)
+
+// Run follows the store until ctx is done, and returns nil then. It returns
+// [storage.ErrFenced] when another owner has taken over. Other errors of the
+// store are logged and tried again.
+func (r *Runner) Run(ctx context.Context) error {
+	claim, err := r.claim(ctx)
+	if err != nil {
+		return err
+	}
+	f, err := r.start(ctx, claim)
+	if err != nil {
+		return err
+	}
+	ticker := time.NewTicker(lookEvery)
+	defer ticker.Stop()
+	retry := firstRetry
+	var waiting []chan error
+	for {
+		err := f.cycle(ctx, len(waiting) > 0)
+		switch {
+		case ctx.Err() != nil:
+			answer(waiting, ctx.Err())
+			return nil
+		case errors.Is(err, storage.ErrFenced):
+			answer(waiting, err)
+			return fmt.Errorf("publish timelines: %w", err)
+		case err != nil:
+			r.log.Error("The correlator will try again.", "err", err, "in", retry)
+			r.metrics.failures.Inc()
+			r.setReady(err)
+			if !sleep(ctx, retry) {
+				answer(waiting, ctx.Err())
+				return nil
+			}
+			retry = min(2*retry, greatestTry)
+			continue
+		}
+		retry = firstRetry
+		r.setReady(nil)
+		answer(waiting, nil)
+		waiting = waiting[:0]
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-r.wake:
+		case <-ticker.C:
+		case a := <-r.idle:
+			waiting = append(waiting, a)
+		case c := <-r.config:
+			c.answer <- f.engine.Configure(c.config)
+		}
+	}
+}
+
+func answer(waiting []chan error, err error) {
+	for _, w := range waiting {
+		w <- err
+	}
+}
+
+// sleep reports whether the time passed before ctx was done.
+func sleep(ctx context.Context, d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-t.C:
+		return true
+	}
+}
+
+// claim takes the derived state over, trying until the store lets it.
+func (r *Runner) claim(ctx context.Context) (storage.Claim, error) {
+	for retry := firstRetry; ; retry = min(2*retry, greatestTry) {
+		c, err := r.store.Claim(ctx, r.options.Owner)
+		if err == nil {
+			return c, nil
+		}
+		r.log.Error("The correlator could not claim the store.", "err", err, "in", retry)
+		r.setReady(err)
+		if !sleep(ctx, retry) {
+			return storage.Claim{}, fmt.Errorf("claim the store: %w", ctx.Err())
+		}
+	}
+}
+
+// start makes the follower, trying until the store was read.
+func (r *Runner) start(ctx context.Context, claim storage.Claim) (*follower, error) {
+	for retry := firstRetry; ; retry = min(2*retry, greatestTry) {
+		began := time.Now()
+		f, err := r.follow(ctx, claim)
+		if err == nil {
+			r.log.Info("The correlator has read the store.", "facts", f.read, "took", time.Since(began).Round(time.Millisecond))
+			return f, nil
+		}
+		r.log.Error("The correlator could not read the store.", "err", err, "in", retry)
+		r.setReady(err)
+		if !sleep(ctx, retry) {
+			return nil, fmt.Errorf("read the store: %w", ctx.Err())
+		}
+	}
+}
+
+// receipt is the greatest receipt time of some facts; of counts, which carry
+// none, the last line's time.
+func receipt(p storage.FactPage) (last time.Time) {
+	for i := range p.Events {
+		last = later(last, p.Events[i].ReceivedAt)
+	}
+	for i := range p.Observations {
+		last = later(last, p.Observations[i].LastReceivedAt)
+	}
+	for i := range p.Counts {
+		last = later(last, p.Counts[i].Last)
+	}
+	return last
+}
+
+func later(a, b time.Time) time.Time {
+	if b.After(a) {
+		return b
+	}
+	return a
+}
