@@ -83,6 +83,35 @@ func BenchmarkLokiJSON(b *testing.B) {
 	reportLines(b, body, lines)
 }
 
+// BenchmarkLokiMetadata has lines with structured metadata, as Loki's OTLP
+// clients send them.
+func BenchmarkLokiMetadata(b *testing.B) {
+	const lines = 4000
+	stream := push.Stream{Labels: `{service_name="payments", deployment_environment="prod"}`}
+	for i := range lines {
+		stream.Entries = append(stream.Entries, push.Entry{
+			Timestamp: time.Unix(1795360748, int64(i)*1e6),
+			Line:      fmt.Sprintf("charge %d declined by the provider after %dms", i, i%300),
+			StructuredMetadata: push.LabelsAdapter{
+				{Name: "severity_text", Value: "ERROR"}, {Name: "trace_id", Value: fmt.Sprintf("%032x", i*7919+1)},
+				{Name: "k8s_pod_name", Value: "payments-7c9f8b6d5-x7gkz"}, {Name: "service_version", Value: "2.0.0"}, {Name: "scope_name", Value: "pay"},
+			},
+		})
+	}
+	body, err := (&push.PushRequest{Streams: []push.Stream{stream}}).Marshal()
+	if err != nil {
+		b.Fatal(err)
+	}
+	d := newTestDecoder()
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := d.DecodeLokiProto(body, testReceived); err != nil {
+			b.Fatal(err)
+		}
+	}
+	reportLines(b, body, lines)
+}
+
 // BenchmarkLokiReader and BenchmarkLokiGenerated hold the reading of protobuf
 // alone against Loki's generated code.
 func BenchmarkLokiReader(b *testing.B) {

@@ -132,9 +132,7 @@ func (b *builder) line(sec, nsec int64, text string) {
 		text = clipRunes(text, b.d.limits.LineBytes)
 		b.put.longLines++
 	}
-	metadata := b.takeMetadata()
-
-	r := b.reader.read(&b.current, metadata, text)
+	r := b.reader.read(&b.current, b.metadata, text)
 	count := b.counter.add(counted{
 		service: r.service, environment: r.environment, version: r.version, level: r.level,
 		second: at.Unix(), at: at, hash: hash, text: text, template: r.template, upstreams: r.upstreams,
@@ -146,7 +144,7 @@ func (b *builder) line(sec, nsec int64, text string) {
 		Pattern:  count.Pattern,
 		Version:  count.Version,
 		Trace:    r.trace,
-		Metadata: metadata,
+		Metadata: b.takeMetadata(),
 		Text:     text,
 	})
 }

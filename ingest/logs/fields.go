@@ -2,6 +2,7 @@ package logs
 
 import (
 	"slices"
+	"unicode/utf8"
 
 	"github.com/hindcast/hindcast/ingest/event"
 )
@@ -197,7 +198,7 @@ func (f *facets) lock() {
 }
 
 // maxFacet bounds a service's, environment's, version's or trace's name, in
-// bytes. What is longer is none.
+// bytes. What is longer, or no UTF-8, is none.
 const maxFacet = 128
 
 // take looks at a field. numbers says that a number may be a level, as in JSON.
@@ -208,7 +209,7 @@ func (f *facets) take(fd field, value string, numbers bool) {
 	if fd.roles&roleError != 0 && tellsOfError(value) {
 		f.troubled = true
 	}
-	if len(value) > maxFacet {
+	if len(value) > maxFacet || !utf8.ValidString(value) {
 		return
 	}
 	if fd.roles&roleService != 0 && isName(value) && known(value) != "" {

@@ -24,12 +24,12 @@ type reading struct {
 
 // read reads a line of a stream. What the stream's labels say counts before
 // what the metadata says, and that before what the line says.
-func (l *lineReader) read(from *source, metadata event.Labels, text string) reading {
+func (l *lineReader) read(from *source, metadata []pair, text string) reading {
 	f := &l.facets
 	f.reset()
 	if len(metadata) > 0 {
-		for _, name := range metadata.Names() {
-			f.take(lookUp(l.mask.table, name), metadata[name], true)
+		for _, p := range metadata {
+			f.take(lookUp(l.mask.table, p.name), p.value, true)
 		}
 		f.lock()
 	}

@@ -120,14 +120,15 @@ var classes = func() (t [256]uint8) {
 	return t
 }()
 
-// fieldWindow is how far into a line fields are looked for, in bytes.
-const fieldWindow = 8 << 10
+// maskWindow is how far into a text the mask looks, for the pattern and for
+// fields, in bytes. It bounds the work on lines that are made to be slow.
+const maskWindow = 8 << 10
 
 // text appends the pattern of s.
 func (m *masker) text(s string) {
-	s = stripColours(s)
-	if !utf8.ValidString(s[:min(len(s), fieldWindow)]) {
-		s = strings.ToValidUTF8(s[:min(len(s), fieldWindow)], "\uFFFD")
+	s = stripColours(clipRunes(s, maskWindow))
+	if !utf8.ValidString(s) {
+		s = strings.ToValidUTF8(s, "\uFFFD")
 	}
 	m.noQuote = [2]bool{}
 	i := 0
@@ -162,7 +163,7 @@ func (m *masker) text(s string) {
 		}
 	}
 	if m.into != nil && i < len(s) {
-		m.fieldsOf(s[i:min(len(s), max(i, fieldWindow))])
+		m.fieldsOf(s[i:])
 	}
 }
 
