@@ -242,4 +242,3 @@ func restOfRandom(s string, i, j int) int {
 	}
 	return j
 }
-
