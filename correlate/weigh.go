@@ -278,7 +278,7 @@ func (sc *scene) weighWords(c *change) (content, bool) {
 // unknownContent: nothing is known of what a change does, and its service's
 // errors are new right after it.
 func (sc *scene) unknownContent(c *change, told *content) clue {
-	if told.known != knowNothing {
+	if told.known != knowNothing || c.kind == event.ChangeRestart { // a restart changes nothing
 		return clue{}
 	}
 	lag := sc.onset.Sub(c.at())

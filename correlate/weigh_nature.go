@@ -105,7 +105,7 @@ var operationals = []operational{
 		[]trait{traitCertificate}, "touches certificates"},
 	{"an expired credential or licence",
 		regexp.MustCompile(`(?i)\b(?:licen[cs]e|secret|credentials?|api.?key|access.?key|password|passphrase|subscription|entitlement|domain|token|key|lease|ticket|keytab)\b.{0,60}(?:expired|expiry|lapsed|revoked)|expired (?:licen[cs]e|secret|credential|api.?key|token|key|password|subscription)`),
-		[]trait{traitExpiry, traitSecret, traitShorterTTL}, "touches credentials or how their expiry is judged"},
+		[]trait{traitExpiry, traitShorterTTL}, "changes how expiry is judged"},
 	{"a used-up quota or rate limit",
 		regexp.MustCompile(`(?i)quota.{0,40}(?:exce|exhaust|reach|used|hit|limit)|(?:over|exceed\w*|out of|hit).{0,30}quota|rate.?limit|too many requests|\b429\b|throttl(?:ed|ing) (?:by|request|exception)|throttlingexception|throughput.?exceeded|resource.?exhausted|(?:request|usage|spend|plan|account) limit|limit exceeded|insufficient capacity|billing (?:account|disabled|limit)|payment required|insufficient (?:funds|credit)`),
 		[]trait{traitDropsBatch, traitCallsInLoop, traitMoreRetries, traitDropsCache, traitShorterTTL, traitSmallerPool, traitConcurrent, traitBiggerPool}, "makes more calls than before"},

@@ -151,7 +151,7 @@ func splitName(id string) []string {
 		case r == '_' || r == '$' || r == '-':
 			cut(i)
 			start = i + 1
-		case i > start && unicode.IsUpper(r) && (unicode.IsLower(runes[i-1]) ||
+		case i > start && unicode.IsUpper(r) && (unicode.IsLower(runes[i-1]) || unicode.IsDigit(runes[i-1]) ||
 			i+1 < len(runes) && unicode.IsLower(runes[i+1]) && unicode.IsUpper(runes[i-1])):
 			cut(i)
 		}
