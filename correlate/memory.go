@@ -53,7 +53,16 @@ func (m *memory) record(e event.Event) (told bool) {
 	if e.Kind == event.KindMute && e.Mute != nil {
 		return m.recordMute(&e)
 	}
+	if arrives(&e) {
+		e.OccurredAt = e.ReceivedAt
+	}
 	return m.shelf(e.Kind).add(&e)
+}
+
+// arrives reports whether an event is the arrival of a webhook: it happened
+// when it was first received, whichever of its deliveries came first.
+func arrives(e *event.Event) bool {
+	return e.Notification != nil && e.Notification.ToHindcast
 }
 
 // recordMute keeps, of the mutes that senders repeat at every flush, the first
@@ -134,9 +143,10 @@ func (s *shelf) add(e *event.Event) bool {
 		if !e.ReceivedAt.Before(known.ReceivedAt) {
 			return false
 		}
-		earlier := *known
-		earlier.ReceivedAt = e.ReceivedAt
-		*known = earlier
+		known.ReceivedAt = e.ReceivedAt
+		if arrives(known) {
+			known.OccurredAt, s.stale = known.ReceivedAt, true
+		}
 		return true
 	}
 	s.byID[e.ID] = e
