@@ -24,14 +24,14 @@ import (
 //
 // A line to which none applies has no known level.
 func guessLevel(s string) event.Level {
-	s = strings.TrimSpace(stripColours(s))
+	s = strings.TrimSpace(stripColours(clipRunes(s, guessWindow)))
 	if l := declaredLevel(s); l != event.LevelUnknown {
 		return l
 	}
 	if l := accessLogLevel(s); l != event.LevelUnknown {
 		return l
 	}
-	return worstWord(s[:min(len(s), guessWindow)])
+	return worstWord(s)
 }
 
 const (
@@ -121,7 +121,7 @@ func isPostgresLog(firstWord bool, behind string) bool {
 
 // accessLogLevel looks for the status behind a quoted request.
 func accessLogLevel(s string) event.Level {
-	i := strings.Index(s[:min(len(s), guessWindow)], " HTTP/")
+	i := strings.Index(s, " HTTP/")
 	if i < 0 {
 		return event.LevelUnknown
 	}
