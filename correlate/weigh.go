@@ -113,7 +113,7 @@ func (sc *scene) weighCause(c *change) weighedChange {
 	clues := []clue{sc.inTime(c, &told), sc.inPlace(c), sc.onVictim(c, &told)}
 	ties := []clue{sc.unknownContent(c, &told), sc.errorVersions(c), sc.whatUndoingDid(c)}
 	clues = append(clues, ties...)
-	clues = append(clues, sc.newLines(c), sc.errorsBefore(c), sc.ranElsewhere(c), tookEffect(c), sc.operationalCause(&told))
+	clues = append(clues, sc.newLines(c), sc.errorsBefore(c), sc.ranElsewhere(c), tookEffect(c), sc.operationalCause(c, &told))
 	w.points = told.points
 	for _, k := range clues {
 		w.points += k.points
@@ -234,7 +234,7 @@ func scoreCommit(out *timeline.Commit, told content) {
 // configuration's message, a failed deploy's complaint.
 func (sc *scene) weighWords(c *change) (content, bool) {
 	text := c.message
-	flagLike := c.kind == event.ChangeFlag || c.kind == event.ChangeConfig || c.kind == event.ChangeMigration
+	flagLike := isSwitch(c)
 	if flagLike {
 		text = c.version + "\n" + text
 	}
@@ -273,6 +273,11 @@ func (sc *scene) weighWords(c *change) (content, bool) {
 		told.add(clue{pointsNothingNamed, "what it changes is not named by the errors"})
 	}
 	return told, true
+}
+
+// isSwitch reports whether a change says itself what it changes, in a few words.
+func isSwitch(c *change) bool {
+	return c.kind == event.ChangeFlag || c.kind == event.ChangeConfig || c.kind == event.ChangeMigration
 }
 
 // unknownContent: nothing is known of what a change does, and its service's

@@ -155,10 +155,18 @@ func addBits(sums []float64, bits uint64, n float64) {
 }
 
 // operationalCause: something outside of what is deployed explains the errors,
-// unless the change does what brings that about.
-func (sc *scene) operationalCause(told *content) clue {
+// unless the change does what brings that about, or is a switch or setting for
+// just that.
+func (sc *scene) operationalCause(c *change, told *content) clue {
+	var about string
+	if isSwitch(c) {
+		if told.points >= namedSwitch {
+			return clue{}
+		}
+		about = strings.NewReplacer("_", " ", "-", " ").Replace(c.version + "\n" + c.message)
+	}
 	for _, o := range sc.operationals {
-		if _, does := anyTrait(told.traits, o.unless); does && !told.harmless {
+		if _, does := anyTrait(told.traits, o.unless); does && !told.harmless || o.says.MatchString(about) {
 			continue
 		}
 		reason := fmt.Sprintf("%s explains the errors; nothing in it %s", o.name, o.excuse)

@@ -186,6 +186,12 @@ var kindCases = []kindCase{
 		tidy(2, "storefront"), "tax t9"},
 	{"deploy of which nothing is known but its version in the lines", labVersions(), "billing 7.0"},
 
+	{"a switch for what would else be somebody's quota", newLab("edge-api").
+		alert("edge-api rejects 40% of requests").
+		says("edge-api", fault, "request rejected: 429 rate limit exceeded, limiter token_bucket").
+		flag(3, "edge-api", "token_bucket_limiter").
+		tidy(1, "edge-api"), "edge-api token_bucket_limiter: off->on"},
+
 	{"name resolution fails", newLab("search").
 		alert("search errors").
 		says("search", fault, "lookup index-7.corp.internal on 10.0.0.2:53: server misbehaving SERVFAIL").
@@ -230,6 +236,16 @@ var kindCases = []kindCase{
 		says("signer", fault, "signature rejected: request timestamp in the future, clock skew 312s (ntp unsynchronised)").
 		deploy(4, "signer", "g2", "tidy signature errors", "signer/errors.go", "@@ func reject @@\n-\thttp.Error(w, \"bad signature\", 401)\n+\thttp.Error(w, \"signature rejected\", 401)\n").
 		tidy(1, "signer"), ""},
+	{"an API key expired, beside its refactoring", newLab("geocoder").
+		alert("geocoder lookups fail").
+		says("geocoder", fault, "lookup denied: 401 api key expired").
+		deploy(18, "geocoder", "h2", "refactor: read the api key from the vault", "geocoder/keys.py", "@@ def key() @@\n-    return os.environ['GEO_API_KEY']\n+    return vault.read('geo/api_key')\n").
+		tidy(1, "geocoder"), ""},
+	{"a partner sends bad files, beside an unrelated feature", newLab("importer").
+		alert("importer failures").
+		says("importer", fault, "malformed record received from partner feed: row 18 has 11 columns").
+		deploy(2, "importer", "i2", "feat: report progress of imports", "importer/progress.go", "@@ func report @@\n+\tfor _, job := range jobs {\n+\t\tgauge.Set(job.Name, job.Done)\n+\t}\n").
+		flag(3, "importer", "import_emails"), ""},
 	{"a dependency is down that nobody deployed", newLab("quotes", "web").
 		alert("quotes: target down").
 		says("web", fault, "upstream call failed upstream=quotes status=502").

@@ -17,6 +17,9 @@ const (
 	// nearer cannot be told apart, and then nobody is blamed.
 	suspectLead = 4.0
 	fullScore   = 100.0
+	// namedSwitch is the content from which on the errors speak of just what a
+	// flag or setting switches: two rare words.
+	namedSwitch = 20.0
 	// untiedMost is the most that a change gets that nothing ties to the errors:
 	// no name of theirs in what it edits, no file on their stack, no edit of a
 	// sort that causes such errors, no version in the lines, and nobody took it
