@@ -88,7 +88,7 @@ var (
 	}
 	readerSettings = url.Values{
 		"_busy_timeout": {"5000"}, "_query_only": {"1"},
-		"_pragma":       {"cache_size(-4096)", "trusted_schema(0)", "mmap_size(0)"},
+		"_pragma": {"cache_size(-4096)", "trusted_schema(0)", "mmap_size(0)"},
 	}
 )
 

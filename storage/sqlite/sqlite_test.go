@@ -35,5 +35,3 @@ func TestStore(t *testing.T) {
 		return s
 	})
 }
-
-func childMain() bool { return false }
