@@ -346,3 +346,59 @@ func describe(weighed []timeline.Change) string {
 	}
 	return b.String()
 }
+
+// TestWeighCasesSeenWorse measures what is left when less is seen: it may find
+// fewer causes, but must not blame the innocent for it.
+func TestWeighCasesSeenWorse(t *testing.T) {
+	for _, worse := range []struct {
+		name   string
+		change func(*caseFacts, *suspicion)
+	}{
+		{"no onset", func(f *caseFacts, s *suspicion) {
+			s.onset, s.onsetKnown = s.detected, false
+			s.patterns = f.patterns(s.onset)
+		}},
+		{"onset a minute early", func(f *caseFacts, s *suspicion) { s.onset = s.onset.Add(-time.Minute) }},
+		{"onset a minute late", func(f *caseFacts, s *suspicion) { s.onset = s.onset.Add(time.Minute) }},
+		{"templates only", func(_ *caseFacts, s *suspicion) {
+			for i := range s.patterns {
+				s.patterns[i].lines = nil
+			}
+		}},
+		{"no calls known", func(_ *caseFacts, s *suspicion) { s.calls = nil }},
+		{"no alert texts", func(_ *caseFacts, s *suspicion) { s.alerts = nil }},
+		{"no diffs", func(_ *caseFacts, s *suspicion) {
+			for _, c := range s.changes {
+				for i := range c.commits {
+					c.commits[i].Diff = ""
+				}
+			}
+		}},
+	} {
+		t.Run(worse.name, func(t *testing.T) {
+			right, none := 0, 0
+			for _, dir := range caseDirs(t) {
+				truth := readTruth(t, dir)
+				facts := readCase(t, dir)
+				for _, incident := range truth.Incidents {
+					s := facts.suspicionOf(incident.Services, truth.Background)
+					worse.change(&facts, &s)
+					got := weigh(s)
+					suspect, cause := suspectOf(got), incident.Cause
+					switch {
+					case suspect == nil && cause == nil:
+						right++
+					case suspect == nil:
+						none++
+						t.Logf("none: %s", filepath.Base(dir))
+					case cause == nil || cause.Version != "" && (suspect.Service != cause.Service || suspect.Version != cause.Version):
+						t.Errorf("blames %s %s in %s\n%s", suspect.Service, suspect.Version, filepath.Base(dir), describe(got))
+					default:
+						right++
+					}
+				}
+			}
+			t.Logf("right %d, none %d", right, none)
+		})
+	}
+}

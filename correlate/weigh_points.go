@@ -95,6 +95,9 @@ const (
 	reportSlack = 15 * time.Second
 	// slowWithin is how long a slow burn may take.
 	slowWithin = 6 * time.Hour
+	// unknownOnsetWithin is how long before the first alert trouble can have
+	// begun when its onset is not known: what complains first then is a symptom.
+	unknownOnsetWithin = 30 * time.Minute
 	// atOnce is how soon most broken deploys show.
 	atOnce = 3 * time.Minute
 	// newLinesWithin is how soon after a change new lines count as its doing,

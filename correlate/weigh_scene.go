@@ -85,7 +85,8 @@ func (sc *scene) pickSymptoms() {
 		if p.count == 0 || !isTrouble(p) {
 			continue
 		}
-		if p.isNew || p.baseline == 0 || p.count > 3*p.baseline {
+		recent := !sc.onsetKnown && p.first.After(sc.detected.Add(-unknownOnsetWithin))
+		if p.isNew || p.baseline == 0 || p.count > 3*p.baseline || recent {
 			sc.symptoms = append(sc.symptoms, p)
 		}
 	}
