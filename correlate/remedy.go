@@ -139,7 +139,7 @@ const rolloutTail = 15 * time.Second
 // the first end that stayed. Zero: none yet.
 func (s *story) recovered() time.Time {
 	end, ok := s.firstLastingEnd()
-	if !s.calm.IsZero() && (ok || s.calmLasts()) {
+	if !s.calm.IsZero() && (ok || s.calmLasts() && s.logsAlive()) {
 		// Calm after the ends is some other trouble's.
 		if !ok || !s.calm.After(end.Add(recoverWithin)) {
 			return s.calm
