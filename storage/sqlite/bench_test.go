@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -65,8 +66,13 @@ func openBench(b *testing.B) *sqlite.Store {
 		}
 		benchStore.lines += 1000
 	}
-	fill, _ := os.Stat(filepath.Join(dir, "hindcast.db"))
-	b.Logf("filled with %d lines in %s, %d bytes, %s", benchStore.lines, time.Since(began).Round(time.Second), fill.Size(), residentMemory())
+	var sizes [2]int64
+	for i, name := range []string{"hindcast.db", "hindcast.db-wal"} {
+		if fi, err := os.Stat(filepath.Join(dir, name)); err == nil {
+			sizes[i] = fi.Size()
+		}
+	}
+	b.Logf("filled with %d lines in %s; %d bytes and %d in the write-ahead log; %s", benchStore.lines, time.Since(began).Round(time.Second), sizes[0], sizes[1], residentMemory())
 	return s
 }
 
@@ -251,51 +257,96 @@ func publishBench(b *testing.B, s *sqlite.Store, incidents int) {
 	}
 }
 
-// BenchmarkTimeline reads timelines from four goroutines while 5,000 log lines
-// a second are written.
+// BenchmarkTimeline reads timelines of 200 entries from four goroutines while
+// 5,000 log lines a second are written: those of few incidents, as people do,
+// and of many, which have to be decoded.
 func BenchmarkTimeline(b *testing.B) {
 	s := openBench(b)
 	publishBench(b, s, 500)
+	chunks := someChunks()
+	for _, incidents := range []int{20, 500} {
+		b.Run(fmt.Sprintf("of %d incidents", incidents), func(b *testing.B) {
+			ctx, cancel := context.WithCancel(context.Background())
+			var writing sync.WaitGroup
+			writing.Go(func() { writeLogs(ctx, s, chunks, 200*time.Millisecond) })
+			var mu sync.Mutex
+			var took []time.Duration
+			b.SetParallelism(max(1, 4/runtime.GOMAXPROCS(0)))
+			b.ResetTimer()
+			b.RunParallel(func(pb *testing.PB) {
+				for pb.Next() {
+					id := benchTimelineID(rand.IntN(incidents))
+					began := time.Now()
+					if _, err := s.Timeline(context.Background(), id); err != nil {
+						b.Error(err)
+					}
+					d := time.Since(began)
+					mu.Lock()
+					took = append(took, d)
+					mu.Unlock()
+				}
+			})
+			b.StopTimer()
+			cancel()
+			writing.Wait()
+			slices.Sort(took)
+			b.ReportMetric(float64(took[len(took)*99/100].Microseconds())/1000, "p99-ms")
+		})
+	}
+}
+
+func someChunks() []event.Chunk {
+	chunks := make([]event.Chunk, 32)
+	for i := range chunks {
+		chunks[i] = logChunk(50_000_000+i*1000, 1000)
+	}
+	return chunks
+}
+
+// writeLogs appends a chunk of 1,000 lines at every tick.
+func writeLogs(ctx context.Context, s *sqlite.Store, chunks []event.Chunk, every time.Duration) {
+	tick := time.NewTicker(every)
+	defer tick.Stop()
+	for n := 0; ; n++ {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		c := chunks[n%len(chunks)]
+		c.ID[0], c.ID[1], c.ID[2] = byte(n), byte(n>>8), 0xfe
+		_ = s.Append(ctx, event.Batch{Chunks: []event.Chunk{c}})
+	}
+}
+
+// BenchmarkAlertBesideLogs appends one sighting at a time while 50,000 log
+// lines a second are written.
+func BenchmarkAlertBesideLogs(b *testing.B) {
+	s := openBench(b)
+	chunks := someChunks()
 	ctx, cancel := context.WithCancel(context.Background())
 	var writing sync.WaitGroup
-	writing.Go(func() {
-		tick := time.NewTicker(200 * time.Millisecond)
-		defer tick.Stop()
-		for n := 0; ; n++ {
-			select {
-			case <-ctx.Done():
-				return
-			case <-tick.C:
-			}
-			c := logChunk(50_000_000+n*1000, 1000)
-			_ = s.Append(ctx, event.Batch{Chunks: []event.Chunk{c}})
-		}
-	})
-	var mu sync.Mutex
+	writing.Go(func() { writeLogs(ctx, s, chunks, 20*time.Millisecond) })
 	var took []time.Duration
-	b.ResetTimer()
-	b.SetParallelism(2)
-	b.RunParallel(func(pb *testing.PB) {
-		for pb.Next() {
-			id := benchTimeline0(rand.IntN(500))
-			began := time.Now()
-			if _, err := s.Timeline(context.Background(), id); err != nil {
-				b.Error(err)
-			}
-			d := time.Since(began)
-			mu.Lock()
-			took = append(took, d)
-			mu.Unlock()
+	labels := event.Labels{"alertname": "HighErrorRate"}
+	for b.Loop() {
+		seen := benchTime.Add(time.Duration(len(took)) * time.Second)
+		o := event.Observation{Fingerprint: labels.Fingerprint(), StartsAt: benchTime, Labels: labels, FirstReceivedAt: seen, LastReceivedAt: seen}
+		began := time.Now()
+		if err := s.Append(ctx, event.Batch{Observations: []event.Observation{o}}); err != nil {
+			b.Fatal(err)
 		}
-	})
-	b.StopTimer()
+		took = append(took, time.Since(began))
+		time.Sleep(2 * time.Millisecond)
+	}
 	cancel()
 	writing.Wait()
 	slices.Sort(took)
+	b.ReportMetric(float64(took[len(took)/2].Microseconds())/1000, "p50-ms")
 	b.ReportMetric(float64(took[len(took)*99/100].Microseconds())/1000, "p99-ms")
 }
 
-func benchTimeline0(n int) event.ID {
+func benchTimelineID(n int) event.ID {
 	return event.NewID(benchTime.Add(time.Duration(n)*time.Hour), "bench", fmt.Sprint(n))
 }
 

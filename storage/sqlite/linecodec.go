@@ -99,6 +99,9 @@ func eachLine(blob []byte, visit func(*encodedLine) bool) error {
 	if d.err != nil {
 		return d.err
 	}
+	if texts > len(d.b) {
+		return errCorrupt
+	}
 	text := d.b[len(d.b)-texts:]
 	d.b = d.b[:len(d.b)-texts]
 	var l encodedLine
