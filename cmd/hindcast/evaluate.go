@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	"time"
 
 	"github.com/hindcast/hindcast/cmd/hindcast/cassette"
 	"github.com/hindcast/hindcast/cmd/hindcast/config"
@@ -136,8 +137,13 @@ func send(ctx context.Context, s *streams, srv *server.Server, requests []casset
 	return err
 }
 
+// deriveTimeout bounds the wait for what was played to be derived.
+const deriveTimeout = 5 * time.Minute
+
 // settled waits until everything is derived and reads it.
 func settled(ctx context.Context, srv *server.Server) ([]timeline.Timeline, error) {
+	ctx, cancel := context.WithTimeout(ctx, deriveTimeout)
+	defer cancel()
 	if err := srv.Idle(ctx); err != nil {
 		return nil, err
 	}

@@ -33,6 +33,9 @@ SIGHUP reads the configuration again; when it is bad, the old one stays. SIGTERM
 
 // Run serves until a signal comes.
 func (c *serveCmd) Run(s *streams) error {
+	if c.TrustTimes && c.Settle <= 0 {
+		return usageError("--replay.settle: want more than 0")
+	}
 	loaded, err := config.Load(c.ConfigFile)
 	if err != nil {
 		return err
@@ -68,13 +71,22 @@ func (c *serveCmd) wait(s *streams, srv *server.Server, signals <-chan os.Signal
 				s.log.Info("stopping", "signal", sig.String())
 				return nil
 			}
-			if err := srv.Reload(c.ConfigFile); err != nil {
-				s.log.Error("the configuration was not reloaded: the old one stays in force", "file", c.ConfigFile, "err", err)
-			} else {
-				s.log.Info("the configuration was reloaded", "file", c.ConfigFile)
-			}
+			c.reload(s, srv)
 		}
 	}
+}
+
+// reloadTimeout bounds the wait for the correlator to take a configuration.
+const reloadTimeout = 30 * time.Second
+
+func (c *serveCmd) reload(s *streams, srv *server.Server) {
+	ctx, cancel := context.WithTimeout(context.Background(), reloadTimeout)
+	defer cancel()
+	if err := srv.Reload(ctx, c.ConfigFile); err != nil {
+		s.log.Error("the configuration was not reloaded: the old one stays in force", "file", c.ConfigFile, "err", err)
+		return
+	}
+	s.log.Info("the configuration was reloaded", "file", c.ConfigFile)
 }
 
 // stop stops a server in bounded time. It returns why it was stopped, if that

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"context"
 	"reflect"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -35,10 +36,10 @@ func newReloadMetrics(registerer prometheus.Registerer) *reloadMetrics {
 // Reload reads the configuration file and puts it in force. When it is bad,
 // the old configuration stays, and the error says why. The limits of receiving
 // change with a restart only; a change of them is logged.
-func (s *Server) Reload(file string) error {
+func (s *Server) Reload(ctx context.Context, file string) error {
 	next, err := config.Load(file)
 	if err == nil {
-		err = s.apply(next)
+		err = s.apply(ctx, next)
 	}
 	if err != nil {
 		s.reloads.successful.Set(0)
@@ -49,13 +50,15 @@ func (s *Server) Reload(file string) error {
 	return nil
 }
 
-func (s *Server) apply(next config.Config) error {
+func (s *Server) apply(ctx context.Context, next config.Config) error {
 	if err := s.pollers.set(next); err != nil {
+		return err
+	}
+	if err := s.runner.Reload(ctx, next.Config); err != nil {
 		return err
 	}
 	s.formats.set(next)
 	s.retention.policy.Store(&next.Retention)
-	s.runner.Reload(next.Config)
 	if !reflect.DeepEqual(next.Limits, s.options.Config.Limits) {
 		s.options.Logger.Warn("limits have changed in the configuration; they take effect at the next start")
 	}

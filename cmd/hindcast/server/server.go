@@ -43,8 +43,8 @@ type Options struct {
 	// Store is sqlite:PATH.
 	Store string
 	// TrustTimes takes the time of receipt from the senders, for a replay; the
-	// engine's clock is then Settle after the greatest of them. Nothing is
-	// deleted for its age.
+	// engine's clock is then Settle, which must be greater than zero, after the
+	// greatest of them. Nothing is deleted for its age.
 	TrustTimes bool
 	Settle     time.Duration
 	// WebConfigFile configures TLS and authentication; "" is neither.
@@ -95,10 +95,15 @@ func (s *Server) start(ctx context.Context, listeners []net.Listener) error {
 	}
 	s.teardown.add("close the store", func(context.Context) error { return store.Close() })
 
-	s.runner = run.New(store, run.Options{
-		Config: o.Config.Config, Logger: log.With("part", "runner"), Registerer: registry,
-		Owner: owner(), TrustTimes: o.TrustTimes, Settle: o.Settle,
+	if !o.TrustTimes {
+		o.Settle = 0
+	}
+	s.runner, err = run.New(store, run.Options{
+		Config: o.Config.Config, Logger: log.With("part", "runner"), Registerer: registry, Owner: owner(), Settle: o.Settle,
 	})
+	if err != nil {
+		return fmt.Errorf("start the runner: %w", err)
+	}
 	s.teardown.add("stop the runner", startLoop("runner", s.runner.Run, s.failed).stop)
 
 	if s.retention = newRetention(store, o.Config.Retention, log.With("part", "retention"), registry); !o.TrustTimes {
