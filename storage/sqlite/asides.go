@@ -17,6 +17,11 @@ const (
 
 // Asides implements [storage.Facts]. A page holds 1,000 at most.
 func (s *Store) Asides(ctx context.Context, cursor string, limit int) (storage.AsidePage, error) {
+	leave, err := s.enter()
+	if err != nil {
+		return storage.AsidePage{}, fmt.Errorf("asides: %w", err)
+	}
+	defer leave()
 	page, err := s.asides(ctx, cursor, limit)
 	if err != nil {
 		return storage.AsidePage{}, fmt.Errorf("asides: %w", err)
@@ -55,7 +60,7 @@ func (s *Store) asides(ctx context.Context, cursor string, limit int) (page stor
 		return err
 	})
 	if err != nil {
-		return page, s.classify(err)
+		return page, classify(err)
 	}
 	if len(page.Asides) > limit {
 		page.Asides = page.Asides[:limit]

@@ -16,6 +16,11 @@ import (
 // Counts implements [storage.Feed]. They come in ascending order of second,
 // then of the rest of their keys.
 func (s *Store) Counts(ctx context.Context, q storage.CountQuery) ([]event.Count, error) {
+	leave, err := s.enter()
+	if err != nil {
+		return nil, fmt.Errorf("counts: %w", err)
+	}
+	defer leave()
 	from, to := span(q.From, q.To)
 	// The first second that begins at or after from, and the first that begins
 	// at or after to.
@@ -28,7 +33,7 @@ func (s *Store) Counts(ctx context.Context, q storage.CountQuery) ([]event.Count
 	want := func(k *event.CountKey) bool {
 		return k.Second >= first && k.Second < end && k.Level >= q.MinLevel && (len(wanted) == 0 || wanted[k.Service])
 	}
-	err := s.eachPiece(ctx, pieceQuery{services: q.Services, first: first, end: end, minLevel: q.MinLevel}, func(p *countPiece) error {
+	err = s.eachPiece(ctx, pieceQuery{services: q.Services, first: first, end: end, minLevel: q.MinLevel}, func(p *countPiece) error {
 		return p.read(want, func(c *event.Count) { set.add(c) })
 	})
 	if err != nil {
@@ -112,7 +117,7 @@ func (s *Store) pieceSeqs(ctx context.Context, q pieceQuery) ([]int64, error) {
 			return err
 		})
 		if err != nil {
-			return nil, s.classify(err)
+			return nil, classify(err)
 		}
 	}
 	slices.Sort(seqs)

@@ -1,6 +1,7 @@
 package sqlite
 
 import (
+	"context"
 	"database/sql"
 	"errors"
 	"fmt"
@@ -37,14 +38,14 @@ func unavailable(err error) error {
 }
 
 // classify gives a reader's error its place in the contract's vocabulary.
-func (s *Store) classify(err error) error {
+func classify(err error) error {
 	switch {
 	case err == nil:
 		return nil
 	case errors.Is(err, sql.ErrNoRows):
 		return storage.ErrNotFound
-	case s.closed.Load():
-		return errClosed
+	case code(err) == sqlite3.SQLITE_INTERRUPT:
+		return fmt.Errorf("%w: %w", context.Canceled, err)
 	}
 	return unavailable(err)
 }

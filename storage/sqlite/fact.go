@@ -11,6 +11,11 @@ import (
 
 // Fact implements [storage.Facts].
 func (s *Store) Fact(ctx context.Context, id event.ID) (storage.Fact, error) {
+	leave, err := s.enter()
+	if err != nil {
+		return storage.Fact{}, fmt.Errorf("fact: %w", err)
+	}
+	defer leave()
 	for _, find := range []func(context.Context, event.ID) (storage.Fact, error){s.event, s.observation, s.logFact} {
 		f, err := find(ctx, id)
 		if errors.Is(err, storage.ErrNotFound) {

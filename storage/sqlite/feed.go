@@ -19,6 +19,11 @@ const (
 
 // Tip implements [storage.Feed].
 func (s *Store) Tip(ctx context.Context) (storage.Cursor, error) {
+	leave, err := s.enter()
+	if err != nil {
+		return "", fmt.Errorf("tip: %w", err)
+	}
+	defer leave()
 	seq, err := s.tip(ctx)
 	if err != nil {
 		return "", fmt.Errorf("tip: %w", err)
@@ -35,6 +40,11 @@ func (s *Store) tip(ctx context.Context) (seq int64, err error) {
 // the order of commits, so everything up to the tip that was read first is
 // visible: what changes while the tables are read has a number behind it.
 func (s *Store) Since(ctx context.Context, cursor storage.Cursor, limit int) (storage.FactPage, storage.Cursor, error) {
+	leave, err := s.enter()
+	if err != nil {
+		return storage.FactPage{}, cursor, fmt.Errorf("since: %w", err)
+	}
+	defer leave()
 	page, seq, err := s.since(ctx, cursor, limit)
 	if err != nil {
 		return storage.FactPage{}, cursor, fmt.Errorf("since: %w", err)
@@ -113,7 +123,7 @@ func (s *Store) feedRows(ctx context.Context, seq, tip int64, limit int) (rows [
 			return err
 		})
 		if err != nil {
-			return nil, 0, s.classify(err)
+			return nil, 0, classify(err)
 		}
 		if n == source.limit {
 			horizon = rows[len(rows)-1].seq

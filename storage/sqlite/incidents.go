@@ -20,6 +20,11 @@ const (
 
 // Published implements [storage.Derivations].
 func (s *Store) Published(ctx context.Context, since time.Time) ([]storage.Published, error) {
+	leave, err := s.enter()
+	if err != nil {
+		return nil, fmt.Errorf("published: %w", err)
+	}
+	defer leave()
 	list, err := s.published(ctx, nanos(since))
 	if err != nil {
 		return nil, fmt.Errorf("published: %w", err)
@@ -44,7 +49,7 @@ func (s *Store) published(ctx context.Context, since int64) ([]storage.Published
 		return json.Unmarshal(summary, &list[len(list)-1].Incident)
 	})
 	if err != nil {
-		return nil, s.classify(err)
+		return nil, classify(err)
 	}
 	for i := range list {
 		if list[i].Signals, err = s.signals(ctx, list[i].Incident.ID); err != nil {
@@ -68,7 +73,7 @@ func (s *Store) signals(ctx context.Context, incident event.ID) ([]event.ID, err
 		ids = append(ids, event.ID(id))
 		return nil
 	})
-	return ids, s.classify(err)
+	return ids, classify(err)
 }
 
 // Incidents implements [storage.Derivations]. A page holds 1,000 at most.
@@ -77,6 +82,11 @@ func (s *Store) signals(ctx context.Context, incident event.ID) ([]event.ID, err
 // following pages show the list as it was then, so an incident whose start
 // moves is neither skipped nor shown twice.
 func (s *Store) Incidents(ctx context.Context, q storage.IncidentQuery) (storage.IncidentPage, error) {
+	leave, err := s.enter()
+	if err != nil {
+		return storage.IncidentPage{}, fmt.Errorf("incidents: %w", err)
+	}
+	defer leave()
 	page, err := s.incidents(ctx, q)
 	if err != nil {
 		return storage.IncidentPage{}, fmt.Errorf("incidents: %w", err)
@@ -129,5 +139,5 @@ func (s *Store) incidents(ctx context.Context, q storage.IncidentQuery) (page st
 		page.Incidents = append(page.Incidents, i)
 		return err
 	})
-	return page, s.classify(err)
+	return page, classify(err)
 }

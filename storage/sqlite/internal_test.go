@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -337,4 +338,56 @@ func TestForeignAndNewerFiles(t *testing.T) {
 	if _, err := Open(ctx, path, Options{}); err == nil || !strings.Contains(err.Error(), "another application") {
 		t.Errorf("open of another application's database: got error %v", err)
 	}
+}
+
+// TestOneReaderConnection asks many things at once of a store with one reader
+// connection: nobody holds it while waiting for another.
+func TestOneReaderConnection(t *testing.T) {
+	s := openTest(t, Options{ReaderConns: 1})
+	at := time.Date(2026, 3, 14, 9, 0, 0, 0, time.UTC)
+	b := event.Batch{Events: []event.Event{testMessage(1)}}
+	for i := range 100 {
+		c := event.Chunk{ID: event.ChunkID{byte(i)}, Streams: []event.Stream{{Service: "payments"}}, Lines: []event.Line{{At: at.Add(time.Duration(i) * time.Second), Text: "x"}}}
+		c.Counts = []event.Count{{CountKey: event.CountKey{Service: "payments", Second: at.Unix() + int64(i)}, N: 1}}
+		b.Chunks = append(b.Chunks, c)
+	}
+	if err := s.Append(t.Context(), b); err != nil {
+		t.Fatal(err)
+	}
+	claim, err := s.Claim(t.Context(), "a")
+	if err != nil {
+		t.Fatal(err)
+	}
+	incident := storage.Derived{Pins: []event.ID{b.Chunks[0].Counts[0].ID(), b.Chunks[50].Counts[0].ID()}}
+	incident.Timeline.Incident.ID = b.Events[0].ID
+	incident.Signals = []event.ID{b.Events[0].ID}
+	ctx := t.Context()
+	var wg sync.WaitGroup
+	for name, ask := range map[string]func() error{
+		"lines":     func() error { _, err := s.Lines(ctx, storage.LineQuery{}); return err },
+		"counts":    func() error { _, err := s.Counts(ctx, storage.CountQuery{}); return err },
+		"since":     func() error { _, _, err := s.Since(ctx, "", 50); return err },
+		"fact":      func() error { _, err := s.Fact(ctx, incident.Pins[1]); return err },
+		"publish":   func() error { return s.Publish(ctx, claim, []storage.Derived{incident}) },
+		"published": func() error { _, err := s.Published(ctx, time.Time{}); return err },
+		"incidents": func() error { _, err := s.Incidents(ctx, storage.IncidentQuery{Minor: true}); return err },
+		"window": func() error {
+			return s.Window(ctx, time.Time{}, time.Time{}, func(p storage.FactPage) error {
+				_, err := s.Fact(ctx, p.Events[0].ID) // the caller may ask on
+				return err
+			})
+		},
+		"prune": func() error {
+			return s.Prune(ctx, storage.Retention{LinesBefore: at, CountsBefore: at.Add(time.Second), EventsBefore: at})
+		},
+	} {
+		for range 4 {
+			wg.Go(func() {
+				if err := ask(); err != nil {
+					t.Errorf("%s: %v", name, err)
+				}
+			})
+		}
+	}
+	wg.Wait()
 }

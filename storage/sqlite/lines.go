@@ -20,6 +20,11 @@ const (
 
 // Lines implements [storage.Facts]. A page holds 10,000 lines at most.
 func (s *Store) Lines(ctx context.Context, q storage.LineQuery) (storage.LinePage, error) {
+	leave, err := s.enter()
+	if err != nil {
+		return storage.LinePage{}, fmt.Errorf("lines: %w", err)
+	}
+	defer leave()
 	r := lineReader{s: s, q: q, limit: q.Limit}
 	if r.limit <= 0 {
 		r.limit = defaultLines
@@ -86,37 +91,65 @@ func (r *lineReader) run(ctx context.Context) error {
 	if r.from >= r.to {
 		return nil
 	}
+	after := lineSegment{from: minuteOf(floorDiv(r.from, second)), seq: -1}
+	for size := 64; ; size = min(2*size, 1024) {
+		segments, err := r.segments(ctx, after, size)
+		if err != nil {
+			return err
+		}
+		for _, g := range segments {
+			if g.skip {
+				continue
+			}
+			if r.full(g.from) {
+				return nil
+			}
+			if err := r.read(ctx, g.seq, minuteOf(g.from)); err != nil {
+				return err
+			}
+		}
+		if len(segments) < size {
+			r.trim()
+			return nil
+		}
+		after = segments[len(segments)-1]
+	}
+}
+
+// lineSegment is a place in the directory; skip says that the lines that are
+// asked for are not there.
+type lineSegment struct {
+	from, seq int64
+	skip      bool
+}
+
+// segments is the next part of the directory. It is read to its end before the
+// pieces are, because a reader that waits for a second connection while it
+// holds one may wait for ever.
+func (r *lineReader) segments(ctx context.Context, after lineSegment, size int) ([]lineSegment, error) {
 	key := int64(allServices)
 	if r.q.Service != "" {
 		key = serviceKey(r.q.Service)
 	}
-	first := floorDiv(r.from, second)
 	rows, err := r.s.rows(ctx, `SELECT g.from_sec, g.seq, g.patterns FROM segments g JOIN lines l ON l.seq = g.seq
-		WHERE g.service = ? AND g.from_sec >= ? AND g.from_sec < ? AND g.to_sec >= ? AND g.levels & ? != 0
-		ORDER BY g.from_sec, g.seq`,
-		key, minuteOf(first), ceilDiv(r.to, second), first, levelsFrom(r.q.MinLevel))
+		WHERE g.service = ? AND (g.from_sec, g.seq) > (?, ?) AND g.from_sec < ? AND g.to_sec >= ? AND g.levels & ? != 0
+		ORDER BY g.from_sec, g.seq LIMIT ?`,
+		key, after.from, after.seq, ceilDiv(r.to, second), floorDiv(r.from, second), levelsFrom(r.q.MinLevel), size)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	defer rows.Close()
-	for rows.Next() {
-		var from, seq int64
+	list := make([]lineSegment, 0, size)
+	err = each(rows, func(rows *sql.Rows) error {
+		var g lineSegment
 		var patterns sql.RawBytes
-		if err := rows.Scan(&from, &seq, &patterns); err != nil {
-			return r.s.classify(err)
-		}
-		if r.q.Pattern != 0 && !bloomHas(patterns, r.q.Pattern) {
-			continue
-		}
-		if r.full(from) {
-			return nil
-		}
-		if err := r.read(ctx, seq, minuteOf(from)); err != nil {
+		if err := rows.Scan(&g.from, &g.seq, &patterns); err != nil {
 			return err
 		}
-	}
-	r.trim()
-	return r.s.classify(rows.Err())
+		g.skip = r.q.Pattern != 0 && !bloomHas(patterns, r.q.Pattern)
+		list = append(list, g)
+		return nil
+	})
+	return list, classify(err)
 }
 
 // full reports whether enough lines were found before a second.

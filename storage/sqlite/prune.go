@@ -23,6 +23,11 @@ const cursorsLive = 24 * time.Hour
 // Prune implements [storage.Store]. Lines and counts go a chunk at a time, when
 // all of it is old. Cursors of [Store.Incidents] stay good for a day.
 func (s *Store) Prune(ctx context.Context, policy storage.Retention) error {
+	leave, err := s.enter()
+	if err != nil {
+		return fmt.Errorf("prune: %w", err)
+	}
+	defer leave()
 	left := s.delete("places in the list", pruneStep,
 		"DELETE FROM positions WHERE (started_at, id, since) IN (SELECT started_at, id, since FROM positions WHERE left_at < ? LIMIT ?)",
 		time.Now().Add(-cursorsLive).UnixNano())
@@ -57,6 +62,9 @@ type pruning struct {
 
 func (s *Store) repeat(ctx context.Context, p pruning) error {
 	for {
+		if s.ended() {
+			return errClosed
+		}
 		more, err := p.step(ctx)
 		if err != nil || !more {
 			return err
@@ -176,7 +184,7 @@ func (s *Store) refreshPins(before int64) pruning {
 			return nil
 		})
 		if err != nil || len(ids) == 0 {
-			return false, s.classify(err)
+			return false, classify(err)
 		}
 		facts, err := s.logFacts(ctx, ids)
 		if err != nil {

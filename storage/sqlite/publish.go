@@ -39,11 +39,15 @@ func (s *Store) Claim(ctx context.Context, owner string) (storage.Claim, error) 
 
 // Publish implements [storage.Derivations]. All of it is one transaction.
 func (s *Store) Publish(ctx context.Context, claim storage.Claim, derived []storage.Derived) error {
+	leave, err := s.enter()
+	if err != nil {
+		return fmt.Errorf("publish: %w", err)
+	}
+	defer leave()
 	if len(derived) == 0 {
 		return nil
 	}
 	p := publication{claim: claim, at: time.Now().UnixNano()}
-	var err error
 	if p.rows, p.bytes, err = encodeDerived(derived); err != nil {
 		return fmt.Errorf("publish: %w", err)
 	}

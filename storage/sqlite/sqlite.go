@@ -14,7 +14,6 @@ import (
 	"log/slog"
 	"os"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/hindcast/hindcast/storage"
@@ -54,8 +53,13 @@ type Store struct {
 	reads     sync.Map // query text -> *sql.Stmt
 	writer    *writer
 	timelines timelineCache
-	closed    atomic.Bool
-	closing   sync.Mutex
+
+	// life guards ending, and that nothing begins once it is set.
+	life     sync.Mutex
+	ending   bool
+	underWay sync.WaitGroup
+	close    sync.Once
+	closeErr error
 }
 
 var _ storage.Store = (*Store)(nil)
@@ -80,7 +84,7 @@ func Open(ctx context.Context, path string, opts Options) (*Store, error) {
 	}
 	s := &Store{path: path, log: opts.Logger, lock: lock}
 	if err := s.connect(ctx, opts); err != nil {
-		s.release()
+		lock.Close()
 		return nil, fmt.Errorf("open store %s: %w", path, err)
 	}
 	return s, nil
@@ -117,35 +121,50 @@ func (s *Store) prepareSchema(ctx context.Context, conn *writeConn) (seq int64, 
 	return seq, nil
 }
 
-// Close stores what is queued, answers everyone who waits, and brings the
-// write-ahead log home into the file. What is called after it returns
-// [storage.ErrUnavailable].
-func (s *Store) Close() error {
-	s.closing.Lock()
-	defer s.closing.Unlock()
-	if s.closed.Load() {
-		return nil
+// enter begins an operation that Close waits for. The caller calls leave when
+// it is over.
+func (s *Store) enter() (leave func(), err error) {
+	s.life.Lock()
+	defer s.life.Unlock()
+	if s.ending {
+		return nil, errClosed
 	}
-	err := s.writer.stop()
-	s.closed.Store(true)
-	s.release()
-	if err != nil {
-		return fmt.Errorf("close store %s: %w", s.path, err)
+	s.underWay.Add(1)
+	return s.underWay.Done, nil
+}
+
+// ended reports whether Close has begun.
+func (s *Store) ended() bool {
+	s.life.Lock()
+	defer s.life.Unlock()
+	return s.ending
+}
+
+// Close stores what is queued, answers everyone who waits, lets readers finish
+// and brings the write-ahead log home into the file. A [Store.Prune] under way
+// stops early. What is called after Close returns [storage.ErrUnavailable].
+func (s *Store) Close() error {
+	s.close.Do(func() {
+		s.life.Lock()
+		s.ending = true
+		s.life.Unlock()
+		s.underWay.Wait()
+		s.closeReaders()
+		s.closeErr = s.writer.stop()
+		s.lock.Close()
+	})
+	if s.closeErr != nil {
+		return fmt.Errorf("close store %s: %w", s.path, s.closeErr)
 	}
 	return nil
 }
 
-func (s *Store) release() {
-	if s.readers != nil {
-		s.reads.Range(func(_, stmt any) bool {
-			stmt.(*sql.Stmt).Close()
-			return true
-		})
-		s.readers.Close()
-	}
-	if s.lock != nil {
-		s.lock.Close()
-	}
+func (s *Store) closeReaders() {
+	s.reads.Range(func(_, stmt any) bool {
+		stmt.(*sql.Stmt).Close()
+		return true
+	})
+	s.readers.Close()
 }
 
 // QueueDepth is how many batches wait to be written, and their bytes.
@@ -155,10 +174,10 @@ func (s *Store) QueueDepth() (batches int, bytes int64) { return s.writer.queue.
 func (s *Store) rows(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
 	stmt, err := s.prepared(ctx, query)
 	if err != nil {
-		return nil, s.classify(err)
+		return nil, classify(err)
 	}
 	rows, err := stmt.QueryContext(ctx, args...)
-	return rows, s.classify(err)
+	return rows, classify(err)
 }
 
 // row is rows for one row: it scans it into dest and returns
@@ -166,9 +185,9 @@ func (s *Store) rows(ctx context.Context, query string, args ...any) (*sql.Rows,
 func (s *Store) row(ctx context.Context, query string, args []any, dest ...any) error {
 	stmt, err := s.prepared(ctx, query)
 	if err != nil {
-		return s.classify(err)
+		return classify(err)
 	}
-	return s.classify(stmt.QueryRowContext(ctx, args...).Scan(dest...))
+	return classify(stmt.QueryRowContext(ctx, args...).Scan(dest...))
 }
 
 func (s *Store) prepared(ctx context.Context, query string) (*sql.Stmt, error) {

@@ -15,6 +15,11 @@ import (
 // before one that has it as a member, and that before one that had it once; of
 // several, the last that was published.
 func (s *Store) Timeline(ctx context.Context, id event.ID) (timeline.Timeline, error) {
+	leave, err := s.enter()
+	if err != nil {
+		return timeline.Timeline{}, fmt.Errorf("timeline: %w", err)
+	}
+	defer leave()
 	tl, err := s.timeline(ctx, id)
 	if err != nil {
 		return timeline.Timeline{}, fmt.Errorf("timeline of %s: %w", id, err)

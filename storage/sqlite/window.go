@@ -21,6 +21,11 @@ const windowPage = 500
 // Window implements [storage.Feed]. It holds no transaction open between
 // pages: what is appended meanwhile may or may not be in it.
 func (s *Store) Window(ctx context.Context, from, to time.Time, yield func(storage.FactPage) error) error {
+	leave, err := s.enter()
+	if err != nil {
+		return fmt.Errorf("window: %w", err)
+	}
+	defer leave()
 	w := window{s: s, yield: yield}
 	w.from, w.to = span(from, to)
 	if err := w.run(ctx); err != nil {
@@ -157,7 +162,7 @@ func (w *window) collect(ctx context.Context) error {
 			return nil
 		})
 		if err != nil {
-			return w.s.classify(err)
+			return classify(err)
 		}
 	}
 	slices.SortFunc(w.aside, func(a, b asideID) int { return a.id.Compare(b.id) })
@@ -184,7 +189,7 @@ func (w *window) events(ctx context.Context, after []byte, high event.ID, first 
 		events, last = append(events, e), e.ID
 		return err
 	})
-	return events, last, w.s.classify(err)
+	return events, last, classify(err)
 }
 
 // idBound is the least or the greatest ID of a time's millisecond.
