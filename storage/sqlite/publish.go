@@ -151,7 +151,6 @@ func (p *publication) apply(t *tx) error {
 	if err != nil || epoch != p.claim.Epoch || owner != p.claim.Owner {
 		return fmt.Errorf("claim %d, the latest is %d: %w", p.claim.Epoch, epoch, storage.ErrFenced)
 	}
-	p.unpinned = nil // a transaction may be tried again
 	for i := range p.rows {
 		if err := p.put(t, &p.rows[i]); err != nil {
 			return fmt.Errorf("incident %s: %w", p.rows[i].id, err)
