@@ -6,6 +6,7 @@ import (
 	"os"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	xterm "golang.org/x/term"
 
@@ -39,8 +40,9 @@ func (p *progress) update(what string, done, of int) {
 		bar := strings.Repeat("█", width*done/of)
 		text = fmt.Sprintf("%s: %s%s %d of %d requests", what, bar, strings.Repeat("░", width-width*done/of), done, of)
 	}
-	fmt.Fprintf(p.w, "\r%s%s", text, strings.Repeat(" ", max(0, p.shown-len(text))))
-	p.shown = len(text)
+	columns := utf8.RuneCountInString(text)
+	fmt.Fprintf(p.w, "\r%s%s", text, strings.Repeat(" ", max(0, p.shown-columns)))
+	p.shown = columns
 }
 
 // clear removes the line.

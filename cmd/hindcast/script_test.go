@@ -36,8 +36,14 @@ func TestScripts(t *testing.T) {
 	})
 }
 
-// setup gives each script the demo's outage as a case, in $WORK/cases.
+// setup gives each script the demo's outage as a case, in $WORK/cases, and the
+// other recorded ones in $CASES.
 func setup(env *testscript.Env) error {
+	others, err := filepath.Abs("testdata/cases")
+	if err != nil {
+		return err
+	}
+	env.Setenv("CASES", others)
 	dir := filepath.Join(env.WorkDir, "cases", "bad_deploy")
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err

@@ -149,23 +149,26 @@ func (r *Report) writeMilestones(w io.Writer) {
 		fmt.Fprintf(rows, "\t%s", name)
 	}
 	fmt.Fprintln(rows)
-	any := false
+	judged := false
 	for _, s := range r.Cases {
+		if len(s.Incidents) == 0 {
+			fmt.Fprintf(rows, "%s\t·\t%d\n", s.Case, len(s.Invented))
+		}
 		for _, inc := range s.Incidents {
 			if s.Kind != "" && inc.Found() && len(s.Invented) == 0 {
 				continue
 			}
-			any = true
+			judged = true
 			fmt.Fprintf(rows, "%s\t%s\t%d", rowName(s, inc), yes(inc.Found()), len(s.Invented))
 			for _, name := range timeline.MilestoneNames {
-				score, judged := inc.Milestones[name]
-				fmt.Fprintf(rows, "\t%s", milestoneCell(score, judged))
+				score, ok := inc.Milestones[name]
+				fmt.Fprintf(rows, "\t%s", milestoneCell(score, ok))
 			}
 			fmt.Fprintln(rows)
 		}
 	}
 	rows.Flush()
-	if any {
+	if judged {
 		fmt.Fprintln(w, "Seconds off the truth, and in brackets how wide the interval is. !: misses its target; out: the truth lies outside of the interval.")
 	}
 }

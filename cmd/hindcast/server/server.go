@@ -68,7 +68,7 @@ type Server struct {
 
 // Start opens the store, starts everything and serves on the listeners, which
 // it owns from then on. ctx bounds the start only. Stop must be called on the
-// server that is returned.
+// server that is returned. At least one listener is needed.
 func Start(ctx context.Context, o Options, listeners ...net.Listener) (*Server, error) {
 	s := &Server{options: o, failed: make(chan error, 8), teardown: &teardown{logger: o.Logger}}
 	if err := s.start(ctx, listeners); err != nil {
@@ -82,6 +82,9 @@ func Start(ctx context.Context, o Options, listeners ...net.Listener) (*Server, 
 
 func (s *Server) start(ctx context.Context, listeners []net.Listener) error {
 	o, log := s.options, s.options.Logger
+	if len(listeners) == 0 {
+		return errors.New("no address to listen on")
+	}
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(
 		collectors.NewGoCollector(),

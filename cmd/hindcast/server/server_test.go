@@ -15,6 +15,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/crypto/bcrypt"
+
 	"github.com/hindcast/hindcast/cmd/hindcast/config"
 	"github.com/hindcast/hindcast/storage"
 )
@@ -116,11 +118,10 @@ func TestStopAnswersWhatIsUnderWay(t *testing.T) {
 
 	stopped := make(chan error, 1)
 	go func() { stopped <- s.Stop(context.Background()) }()
-	for refused := false; !refused; {
-		// New requests are refused from some moment on, while the other waits.
+	eventually(t, "new requests are refused while the other waits", func() bool {
 		code, err := try(t, client, s.URL()+"/ingest/deploys")
-		refused = err != nil || code == http.StatusServiceUnavailable
-	}
+		return err != nil || code == http.StatusServiceUnavailable
+	})
 	select {
 	case err := <-stopped:
 		t.Fatalf("the server stopped before it had answered: %v", err)
@@ -139,9 +140,18 @@ func TestStopAnswersWhatIsUnderWay(t *testing.T) {
 // inFlight waits until the server is reading a request.
 func inFlight(t *testing.T, client *http.Client, s *Server) {
 	t.Helper()
-	for {
-		if _, body := do(t, client, "GET", s.URL()+"/metrics", ""); strings.Contains(body, `hindcast_ingest_requests_in_flight{lane="alerts"} 1`) {
-			return
+	eventually(t, "the request is under way", func() bool {
+		_, body := do(t, client, "GET", s.URL()+"/metrics", "")
+		return strings.Contains(body, `hindcast_ingest_requests_in_flight{lane="alerts"} 1`)
+	})
+}
+
+// eventually asks until something holds.
+func eventually(t *testing.T, what string, holds func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(30 * time.Second); !holds(); {
+		if time.Now().After(deadline) {
+			t.Fatalf("never: %s", what)
 		}
 	}
 }
@@ -282,6 +292,27 @@ func TestReload(t *testing.T) {
 	}
 	if got := len(s.pollers.config.Alertmanagers); got != 0 {
 		t.Errorf("%d Alertmanagers are still asked", got)
+	}
+}
+
+func TestWebConfig(t *testing.T) {
+	hash, err := bcrypt.GenerateFromPassword([]byte("hush"), bcrypt.MinCost)
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(t.TempDir(), "web.yml")
+	if err := os.WriteFile(file, []byte("basic_auth_users:\n  dana: "+string(hash)+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s, client := start(t, func(o *Options) { o.WebConfigFile = file })
+	for _, path := range []string{"/incidents", "/metrics"} {
+		if code, _ := do(t, client, "GET", s.URL()+path, ""); code != http.StatusUnauthorized {
+			t.Errorf("%s without a password: got %d, want 401", path, code)
+		}
+		with := strings.Replace(s.URL(), "http://", "http://dana:hush@", 1)
+		if code, _ := do(t, client, "GET", with+path, ""); code != http.StatusOK {
+			t.Errorf("%s with the password: got %d, want 200", path, code)
+		}
 	}
 }
 

@@ -10,6 +10,9 @@ import (
 	"github.com/hindcast/hindcast/ingest/event"
 )
 
+// below is where what explains a row stands: under its time.
+const below = 16
+
 // maxEntries bounds how many entries are printed.
 const maxEntries = 200
 
@@ -74,9 +77,9 @@ func (p *page) milestones(t *timeline.Timeline) {
 			cell{text: at, width: 14, style: bold},
 			cell{text: fmt.Sprintf("%.0f %%", m.Confidence*100), width: 7, style: confidence(m.Confidence)},
 			cell{text: interval(m) + who})
-		p.row(37, cell{text: sentence(m.Explanation, m.Rule)})
+		p.row(below, cell{text: sentence(m.Explanation, m.Rule)})
 		if len(m.Evidence) > 0 {
-			p.row(37, cell{text: "evidence " + ids(m.Evidence), style: dim})
+			p.row(below, cell{text: "evidence " + ids(m.Evidence), style: dim})
 		}
 		p.alternatives(m.Alternatives)
 	}
@@ -86,10 +89,10 @@ func (p *page) milestones(t *timeline.Timeline) {
 func (p *page) alternatives(all []timeline.Alternative) {
 	const shown = 2
 	for _, a := range all[:min(len(all), shown)] {
-		p.row(37, cell{text: fmt.Sprintf("not %s (%s): %s", clock(a.At), a.Rule, a.WhyNot), style: dim})
+		p.row(below, cell{text: fmt.Sprintf("not %s (%s): %s", clock(a.At), a.Rule, a.WhyNot), style: dim})
 	}
 	if more := len(all) - shown; more > 0 {
-		p.row(37, cell{text: fmt.Sprintf("and %d more that lost", more), style: dim})
+		p.row(below, cell{text: fmt.Sprintf("and %d more that lost", more), style: dim})
 	}
 }
 
@@ -123,7 +126,7 @@ func (p *page) changes(changes []timeline.Change) {
 			cell{text: fmt.Sprintf("%.2f", c.Score), width: 7},
 			cell{text: changeText(c)})
 		for _, reason := range c.Reasons {
-			p.row(37, cell{text: "- " + reason})
+			p.row(below, cell{text: "- " + reason})
 		}
 		for j := range c.Commits {
 			commit := &c.Commits[j]
@@ -134,7 +137,7 @@ func (p *page) changes(changes []timeline.Change) {
 			if commit.Author != "" {
 				text += " by " + commit.Author
 			}
-			p.row(37, cell{text: fmt.Sprintf("%s (%.2f): %s", text, commit.Score, strings.Join(commit.Reasons, "; ")), style: dim})
+			p.row(below, cell{text: fmt.Sprintf("%s (%.2f): %s", text, commit.Score, strings.Join(commit.Reasons, "; ")), style: dim})
 		}
 	}
 }
