@@ -65,8 +65,8 @@ func (e *Engine) Missing(now time.Time) []Span {
 		if e.atHand(c) {
 			continue
 		}
-		key := c.key(g.letters[c], rivals(g.stretches[i], g.stretches))
-		if !e.isStale(c, e.results[c.members[0].id], key) {
+		key := c.key(g.letters[c], g.rivals(g.stretches[i]))
+		if !e.isStale(g, i, e.results[c.members[0].id], key) {
 			continue
 		}
 		w := e.logsOf(c)

@@ -22,55 +22,49 @@ type stretch struct {
 // it names by ID, else the one incident that is on and of which it names a
 // service, else the one incident that is on, when the message names no service
 // of another. What remains is not attached.
-func (e *Engine) deliver(stretches []*stretch) map[*component][]*reading {
+func (e *Engine) deliver(g *grouping) map[*component][]*reading {
 	messages := e.memory.shelf(event.KindMessage).all()
 	if len(messages) == 0 {
 		return nil
 	}
-	byID := map[string]*stretch{}
-	known := map[string]bool{}
-	for _, of := range stretches {
-		for _, id := range memberIDs(of.component) {
-			byID[id.String()] = of
-		}
-		for _, s := range of.services {
-			known[s] = true
-		}
-	}
-	for _, s := range e.memory.logs.services() {
-		known[s] = true
-	}
-	for _, c := range e.changes {
-		known[c.service] = true
-	}
-	services := sortedKeys(known)
-
+	p := e.newPost(g)
 	out := map[*component][]*reading{}
-	threads := map[string]*stretch{}
 	for _, m := range messages {
-		to, why := addressee(m, stretches, byID, threads, services)
+		to, why := p.addressee(m)
 		if to == nil {
 			continue
 		}
 		if m.Message.Thread != "" {
-			threads[m.Message.Channel+"\x00"+m.Message.Thread] = to
+			p.threads[m.Message.Channel+"\x00"+m.Message.Thread] = to
 		}
-		out[to.component] = append(out[to.component], &reading{Event: m, means: e.phrases.read(m.Message.Text), why: why})
+		out[to.component] = append(out[to.component], &reading{Event: m, means: e.readMessage(m), why: why})
 	}
 	return out
+}
+
+// readMessage reads a message once.
+func (e *Engine) readMessage(m *event.Event) meaning {
+	means, ok := e.read[m.ID]
+	if !ok {
+		means = e.phrases.read(m.Message.Text)
+		e.read[m.ID] = means
+	}
+	return means
 }
 
 // rivals are the incidents in which something suffers that were on beside one
 // in which nothing does, in the same services: what people did there in that
 // time, they did for the rival.
-func rivals(of *stretch, all []*stretch) []*stretch {
+func (g *grouping) rivals(of *stretch) []*stretch {
 	if of.base {
 		return nil
 	}
 	var out []*stretch
-	for _, s := range all {
-		if s != of && s.base && s.overlaps(of.span) && slices.ContainsFunc(s.services, func(service string) bool { return slices.Contains(of.services, service) }) {
-			out = append(out, s)
+	for _, service := range of.services {
+		for _, s := range g.byBase[service] {
+			if s.overlaps(of.span) && !slices.Contains(out, s) {
+				out = append(out, s)
+			}
 		}
 	}
 	return out
@@ -106,48 +100,98 @@ func (e *Engine) stretchOf(c *component) *stretch {
 	return s
 }
 
-func addressee(m *event.Event, all []*stretch, byID map[string]*stretch, threads map[string]*stretch, services []string) (*stretch, string) {
-	if to := named(m.Message.Incident, byID); to != nil {
+// post knows where messages go.
+type post struct {
+	byID      map[event.ID]*stretch
+	threads   map[string]*stretch
+	byService map[string][]*stretch
+	base      []*stretch
+	// known are all services that anything told of, in lower case.
+	known map[string][]string
+}
+
+func (e *Engine) newPost(g *grouping) *post {
+	p := &post{byID: map[event.ID]*stretch{}, threads: map[string]*stretch{}, byService: map[string][]*stretch{}, known: map[string][]string{}}
+	know := func(service string) {
+		low := strings.ToLower(service)
+		if low != "" && !slices.Contains(p.known[low], service) {
+			p.known[low] = append(p.known[low], service)
+		}
+	}
+	for _, of := range g.stretches {
+		for _, m := range of.members {
+			for _, id := range m.ids {
+				p.byID[id] = of
+			}
+		}
+		for _, s := range of.services {
+			p.byService[s] = append(p.byService[s], of)
+			know(s)
+		}
+		if of.base {
+			p.base = append(p.base, of)
+		}
+	}
+	for _, s := range e.memory.logs.services() {
+		know(s)
+	}
+	for _, c := range e.changes {
+		know(c.service)
+	}
+	return p
+}
+
+func (p *post) addressee(m *event.Event) (*stretch, string) {
+	if to := p.named(m.Message.Incident); to != nil {
 		return to, "names the incident"
 	}
-	if to := named(m.Message.Text, byID); to != nil {
+	if to := p.named(m.Message.Text); to != nil {
 		return to, "links to the incident"
 	}
 	if m.Message.Thread != "" {
-		if to := threads[m.Message.Channel+"\x00"+m.Message.Thread]; to != nil {
+		if to := p.threads[m.Message.Channel+"\x00"+m.Message.Thread]; to != nil {
 			return to, "in the incident's thread"
 		}
 	}
-	var on, byService []*stretch
-	spoken := ""
-	for _, s := range services {
-		if names(m.Message.Text, s) {
-			spoken = s
-			break
+	spoken := p.spoken(m.Message.Text)
+	var on []*stretch
+	for _, service := range spoken {
+		for _, s := range p.byService[service] {
+			if !m.OccurredAt.After(s.to) && !m.OccurredAt.Before(s.from.Add(-reportedEarly)) && !slices.Contains(on, s) {
+				on = append(on, s)
+			}
 		}
 	}
-	for _, s := range all {
-		if m.OccurredAt.After(s.to) || m.OccurredAt.Before(s.from.Add(-reportedEarly)) {
-			continue
-		}
-		if slices.ContainsFunc(s.services, func(service string) bool { return names(m.Message.Text, service) }) {
-			byService = append(byService, s)
-			continue
-		}
-		if !m.OccurredAt.Before(s.from) {
+	if to := single(on, m.OccurredAt); to != nil {
+		return to, "names a service of the only incident that is on there"
+	}
+	if len(spoken) > 0 {
+		return nil, ""
+	}
+	for _, s := range p.base {
+		if !m.OccurredAt.After(s.to) && !m.OccurredAt.Before(s.from) {
 			on = append(on, s)
 		}
 	}
-	if to := single(byService, m.OccurredAt); to != nil {
-		return to, "names a service of the only incident that is on there"
-	}
-	if len(byService) > 0 || spoken != "" {
-		return nil, ""
-	}
-	if to := single(on, m.OccurredAt); to != nil && to.base {
-		return to, "written while this was the only incident"
+	if len(on) == 1 {
+		return on[0], "written while this was the only incident"
 	}
 	return nil, ""
+}
+
+// spoken are the known services that a text names, each as a word of its own.
+func (p *post) spoken(text string) []string {
+	var out []string
+	for word := range strings.FieldsFuncSeq(strings.ToLower(text), func(r rune) bool { return r >= 0x80 || !nameByte(byte(r)) }) {
+		for _, w := range []string{word, strings.Trim(word, "-_")} {
+			for _, service := range p.known[w] {
+				if !slices.Contains(out, service) {
+					out = append(out, service)
+				}
+			}
+		}
+	}
+	return out
 }
 
 // single is the one stretch of several: the only one, the only one that is
@@ -175,13 +219,16 @@ func single(of []*stretch, at time.Time) *stretch {
 
 // named finds the incident whose ID a text holds, by itself or at the end of
 // a link.
-func named(text string, byID map[string]*stretch) *stretch {
-	if len(text) < 26 || len(byID) == 0 {
+func (p *post) named(text string) *stretch {
+	if len(text) < 26 || len(p.byID) == 0 {
 		return nil
 	}
 	for word := range strings.FieldsFuncSeq(text, func(r rune) bool { return (r < '0' || r > '9') && (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') }) {
-		if len(word) == 26 {
-			if s := byID[strings.ToUpper(word)]; s != nil {
+		if len(word) != 26 {
+			continue
+		}
+		if id, err := event.ParseID(word); err == nil {
+			if s := p.byID[id]; s != nil {
 				return s
 			}
 		}

@@ -31,19 +31,15 @@ type Engine struct {
 	loose        []event.Commit
 	changesStale bool
 
-	// touched are the stretches of time of which facts came since the last
-	// derivation, logged those of which log counts came; all says that
+	// touched are the facts that came since the last derivation; all says that
 	// everything is to be derived again.
-	touched, logged []span
-	all             bool
-	results         map[event.ID]*result
-	cold            cold
+	touched touches
+	all     bool
+	results map[event.ID]*result
+	// read is what messages mean.
+	read map[event.ID]meaning
+	cold cold
 }
-
-// span is a stretch of time, ends included.
-type span struct{ from, to time.Time }
-
-func (s span) overlaps(o span) bool { return !s.to.Before(o.from) && !o.to.Before(s.from) }
 
 // knownSignals are the signals of one alert.
 type knownSignals struct {
@@ -58,6 +54,7 @@ type result struct {
 	window span
 	wake   time.Time
 	digest string
+	minor  bool
 	// open says that the incident is on and matters: its logs are kept.
 	open bool
 	// overdue says that it is to be derived as soon as its logs are at hand.
@@ -71,7 +68,7 @@ type result struct {
 func New(cfg Config) (*Engine, error) {
 	e := &Engine{
 		memory: newMemory(), signals: map[event.Fingerprint]*knownSignals{},
-		pending: map[event.Fingerprint]struct{}{}, results: map[event.ID]*result{},
+		touched: newTouches(), pending: map[event.Fingerprint]struct{}{}, results: map[event.ID]*result{}, read: map[event.ID]meaning{},
 	}
 	if err := e.Configure(cfg); err != nil {
 		return nil, err
@@ -91,6 +88,7 @@ func (e *Engine) Configure(cfg Config) error {
 	}
 	e.cfg, e.phrases, e.all = cfg, p, true
 	clear(e.signals)
+	clear(e.read)
 	return nil
 }
 
@@ -105,7 +103,7 @@ func (e *Engine) Observe(events []event.Event, observations []event.Observation,
 		if !e.memory.record(ev) {
 			continue
 		}
-		e.touched = e.touch(e.touched, ev.OccurredAt, ev.OccurredAt)
+		e.touched.event(&ev, e.serviceOf)
 		if ev.Kind == event.KindChange || ev.Kind == event.KindCommit {
 			e.changesStale = true
 		}
@@ -116,29 +114,18 @@ func (e *Engine) Observe(events []event.Event, observations []event.Observation,
 	}
 	for _, c := range counts {
 		if e.memory.logs.add(c) {
-			e.logged = e.touch(e.logged, c.First, c.Last)
+			e.touched.count(&c)
 		}
 	}
 }
 
-// maxTouched bounds the stretches that are remembered one by one.
-const maxTouched = 4096
-
-// touch remembers that facts of a stretch of time came, joining it with the
-// last one when they are near.
-func (e *Engine) touch(list []span, from, to time.Time) []span {
-	if n := len(list); n > 0 {
-		last := &list[n-1]
-		if near := (span{last.from.Add(-time.Minute), last.to.Add(time.Minute)}); near.overlaps(span{from, to}) {
-			last.from, last.to = minTime(last.from, from), latest(last.to, to)
-			return list
-		}
+// serviceOf is the service of a known alert.
+func (e *Engine) serviceOf(print event.Fingerprint) (string, bool) {
+	known := e.memory.alerts[print]
+	if len(known) == 0 {
+		return "", false
 	}
-	if len(list) >= maxTouched {
-		e.all = true
-		return list
-	}
-	return append(list, span{from, to})
+	return e.cfg.Labels.ServiceOf(known[0].Labels), true
 }
 
 // Derived is a timeline that changed.
@@ -165,10 +152,10 @@ func (e *Engine) Derive(now time.Time) []Derived {
 	for i, c := range g.components {
 		id := c.members[0].id
 		live[id] = true
-		beside := rivals(g.stretches[i], g.stretches)
+		beside := g.rivals(g.stretches[i])
 		key := c.key(g.letters[c], beside)
 		old := e.results[id]
-		if !e.isStale(c, old, key) {
+		if !e.isStale(g, i, old, key) {
 			continue
 		}
 		if !e.atHand(c) {
@@ -188,13 +175,16 @@ func (e *Engine) Derive(now time.Time) []Derived {
 	}
 	out = append(e.retire(live), out...)
 	e.cold.remember(g.components)
-	e.touched, e.logged, e.all = e.touched[:0], e.logged[:0], false
+	e.touched.clear()
+	e.all = false
 	return out
 }
 
 // grouping is the signals of all facts, grouped.
 type grouping struct {
 	signals    []*signal
+	byService  map[string][]*signal
+	byBase     map[string][]*stretch
 	topology   *topology
 	components []*component
 	stretches  []*stretch
@@ -214,17 +204,28 @@ func (e *Engine) group(now time.Time) *grouping {
 	g.topology = newTopology(e.cfg.Topology, g.signals, &e.memory.logs)
 	l := &linker{cfg: &e.cfg, now: now, topology: g.topology, logs: &e.memory.logs, cold: &e.cold}
 	g.components = l.components(g.signals, e.memory.shelf(event.KindMute).all(), e.said)
+	g.byService, g.byBase = map[string][]*signal{}, map[string][]*stretch{}
+	for _, s := range g.signals {
+		g.byService[s.service] = append(g.byService[s.service], s)
+	}
 	g.stretches = make([]*stretch, len(g.components))
 	for i, c := range g.components {
-		g.stretches[i] = e.stretchOf(c)
+		s := e.stretchOf(c)
+		g.stretches[i] = s
+		if s.base {
+			for _, service := range s.services {
+				g.byBase[service] = append(g.byBase[service], s)
+			}
+		}
 	}
-	g.letters = e.deliver(g.stretches)
+	g.letters = e.deliver(g)
 	return g
 }
 
 // isStale reports whether a component is to be derived: it is new or another
 // than before, facts came that it may hang on, or its time has come.
-func (e *Engine) isStale(c *component, old *result, key string) bool {
+func (e *Engine) isStale(g *grouping, i int, old *result, key string) bool {
+	c := g.components[i]
 	if old == nil || e.all || old.overdue {
 		return true
 	}
@@ -235,11 +236,11 @@ func (e *Engine) isStale(c *component, old *result, key string) bool {
 		old.key, old.adopted = key, nil
 		old.window = e.windowOf(c)
 	}
-	if old.key != key || (!old.wake.IsZero() && !old.wake.After(e.now)) || slices.ContainsFunc(e.touched, old.window.overlaps) {
+	if old.key != key || (!old.wake.IsZero() && !old.wake.After(e.now)) {
 		return true
 	}
 	// Lines that come now say little of what began before the logs at hand.
-	return e.atHand(c) && slices.ContainsFunc(e.logged, old.window.overlaps)
+	return e.touched.concern(c, g.stretches[i].services, old, g.topology, e.atHand(c), e.now, e.cfg.QuietPeriod)
 }
 
 // retire drops the results of components that are no more.
@@ -299,7 +300,9 @@ func (e *Engine) touchDifference(old, formed *knownSignals) {
 	}
 }
 
-func (e *Engine) touchSignal(s *signal) { e.touched = e.touch(e.touched, s.start, signEnd(s)) }
+func (e *Engine) touchSignal(s *signal) {
+	e.touched.alerts[s.service] = extend(e.touched.alerts[s.service], span{s.start, signEnd(s)})
+}
 
 // alike reports whether two readings of a signal tell the same.
 func alike(a, b *signal) bool {
@@ -347,8 +350,7 @@ func values(events []*event.Event) []event.Event {
 func (c *component) key(letters []*reading, beside []*stretch) string {
 	h := newDigest()
 	for _, m := range c.members {
-		for _, o := range m.observations {
-			id := o.ID()
+		for _, id := range m.ids {
 			h.bytes(id[:])
 		}
 		h.int(int64(m.ending))
@@ -380,17 +382,19 @@ func (e *Engine) derive(c *component, g *grouping, letters []*reading, beside []
 	tl.Incident.Aliases = []event.ID{}
 	tl.Milestones = s.milestones()
 	tl.Durations = durations(tl.Milestones)
-	tl.Changes = s.judge()
+	tl.Incident.Minor = s.minor(&tl)
+	tl.Changes = s.judge(tl.Incident.Minor)
 	tl.Incident = s.incident(&tl)
 	tl.Entries = s.entries(tl.Changes)
-	tl.Context = s.background(outsiders(g.signals, c))
+	tl.Context = s.background(g)
 	tl.Participants = s.participants()
 	tl.Gaps = s.gaps(&tl)
 
 	d := Derived{Timeline: tl, Signals: memberIDs(c), Pins: s.pins(), Digest: digestOf(&tl)}
 	return d, &result{
 		window: e.windowOf(c), wake: s.wakeAt(), digest: d.Digest,
-		open: tl.Incident.Status != timeline.StatusClosed && !tl.Incident.Minor,
+		minor: tl.Incident.Minor,
+		open:  tl.Incident.Status != timeline.StatusClosed && !tl.Incident.Minor,
 	}
 }
 
@@ -405,25 +409,10 @@ func (e *Engine) windowOf(c *component) span {
 	return w
 }
 
-// outsiders are the signals that are no members.
-func outsiders(signals []*signal, c *component) []*signal {
-	members := make(map[event.ID]bool, len(c.members))
-	for _, m := range c.members {
-		members[m.id] = true
-	}
-	out := make([]*signal, 0, max(0, len(signals)-len(members)))
-	for _, s := range signals {
-		if !members[s.id] {
-			out = append(out, s)
-		}
-	}
-	return out
-}
-
 func memberIDs(c *component) []event.ID {
 	var ids []event.ID
 	for _, m := range c.members {
-		ids = append(ids, observationIDs(m.episode)...)
+		ids = append(ids, m.ids...)
 	}
 	return ids
 }
@@ -446,6 +435,7 @@ func (e *Engine) Forget(before time.Time) {
 	e.memory.forget(before)
 	e.ForgetLogs(before)
 	clear(e.signals)
+	clear(e.read)
 	e.changesStale = true
 	for id, r := range e.results {
 		if r.window.to.Before(before) {

@@ -66,7 +66,7 @@ func alertEntry(m *signal, why string) timeline.Entry {
 	if text := m.annotations().First("summary", "description", "message"); text != "" {
 		summary += ": " + oneLine(text, 300)
 	}
-	e := newEntry(timeline.EntryAlertFired, m.start, summary, why, observationIDs(m.episode)...)
+	e := newEntry(timeline.EntryAlertFired, m.start, summary, why, m.ids...)
 	e.Service, e.Fingerprint, e.Labels = m.service, m.fingerprint.String(), m.labels()
 	if g := m.observations[0].GeneratorURL; g != "" {
 		e.Links = append(e.Links, g)
@@ -388,28 +388,28 @@ func orSource(e *event.Event) string {
 
 // background are the alerts that were on beside the incident in its services,
 // or next to them, and are no members.
-func (s *story) background(others []*signal) []timeline.Entry {
+func (s *story) background(g *grouping) []timeline.Entry {
 	type seen struct {
 		first *signal
 		n     int
 	}
+	members := make(map[event.ID]bool, len(s.members))
+	for _, m := range s.members {
+		members[m.id] = true
+	}
 	found := map[event.Fingerprint]*seen{}
-	for _, o := range others {
-		if o.start.After(s.lastSign) || signEnd(o).Before(s.detected) {
-			continue
-		}
-		if s.environment != "" && o.environment != "" && o.environment != s.environment {
-			continue
-		}
-		if !slices.Contains(s.services, o.service) && !slices.Contains(s.nearby, o.service) && !o.flaps && !s.chronic(o) {
-			continue
-		}
-		if f := found[o.fingerprint]; f == nil {
-			found[o.fingerprint] = &seen{o, 1}
-		} else {
-			f.n++
-			if compareSignals(o, f.first) < 0 {
-				f.first = o
+	for _, service := range slices.Concat(s.services, s.nearby) {
+		for _, o := range g.byService[service] {
+			if members[o.id] || o.start.After(s.lastSign) || signEnd(o).Before(s.detected) {
+				continue
+			}
+			if s.environment != "" && o.environment != "" && o.environment != s.environment {
+				continue
+			}
+			if f := found[o.fingerprint]; f == nil {
+				found[o.fingerprint] = &seen{o, 1}
+			} else {
+				f.n++
 			}
 		}
 	}

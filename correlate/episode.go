@@ -11,7 +11,9 @@ import (
 // moves the start give several observations of one firing.
 type episode struct {
 	observations []*event.Observation
-	start        time.Time
+	// ids are the observations' IDs; the first one is the episode's.
+	ids   []event.ID
+	start time.Time
 	// end is when it ended, as ending says; zero while it fires.
 	end    time.Time
 	ending ending
@@ -37,9 +39,6 @@ const (
 	// endGone: a poll found it gone.
 	endGone
 )
-
-// id is the ID of the earliest observation.
-func (e *episode) id() event.ID { return e.observations[0].ID() }
 
 func (e *episode) labels() event.Labels      { return e.observations[0].Labels }
 func (e *episode) annotations() event.Labels { return e.observations[0].Annotations }
@@ -75,6 +74,9 @@ func formEpisodes(observations []*event.Observation, now time.Time) []*episode {
 		reach = reaches(o)
 	}
 	for _, e := range out {
+		for _, o := range e.observations {
+			e.ids = append(e.ids, o.ID())
+		}
 		e.settle(now)
 	}
 	return out

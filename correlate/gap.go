@@ -52,8 +52,9 @@ func (s *story) notificationGaps(g *gapList, t *timeline.Timeline) {
 	alerted, acknowledged := t.Milestone(timeline.Alerted), t.Milestone(timeline.Acknowledged)
 	var silent []string
 	var ids []event.ID
+	told := s.told()
 	for _, m := range s.members {
-		if !s.wasNotified(m) && s.age(m) > s.cfg.NotifiedLate {
+		if !told[m] && s.age(m) > s.cfg.NotifiedLate {
 			silent = append(silent, fmt.Sprintf("%s on %s", m.name(), orUnknown(m.service)))
 			ids = append(ids, m.id)
 		}
@@ -95,17 +96,21 @@ func (s *story) age(m *signal) time.Duration {
 	return m.until(s.now).Sub(m.start)
 }
 
-// wasNotified reports whether a member was in a delivery that reaches people.
-func (s *story) wasNotified(m *signal) bool {
-	return slices.ContainsFunc(s.notifications, func(n *event.Event) bool {
+// told are the members that were in a delivery that reaches people.
+func (s *story) told() map[*signal]bool {
+	out := map[*signal]bool{}
+	for _, n := range s.notifications {
 		switch s.cfg.receiverClass(n.Notification.Receiver, n.Notification.Integration) {
 		case classSelf, classHeartbeat:
-			return false
+			continue
 		}
-		return slices.ContainsFunc(slices.Concat(n.Notification.Firing, n.Notification.Resolved), func(r event.AlertRef) bool {
-			return r.Fingerprint == m.fingerprint && s.member(r.Fingerprint, n.OccurredAt, notifyGrace) == m
-		})
-	})
+		for _, r := range slices.Concat(n.Notification.Firing, n.Notification.Resolved) {
+			if m := s.member(r.Fingerprint, n.OccurredAt, notifyGrace); m != nil {
+				out[m] = true
+			}
+		}
+	}
+	return out
 }
 
 func (s *story) onlySelf() string {
@@ -149,9 +154,10 @@ func (s *story) stormGaps(g *gapList) {
 func (s *story) alertGaps(g *gapList) {
 	var bare []string
 	var bareIDs []event.ID
-	flapping := map[event.Fingerprint]bool{}
+	flapping, nameless := map[event.Fingerprint]bool{}, map[string]bool{}
 	for _, m := range s.members {
-		if m.paging && s.cfg.runbook(m) == "" && !slices.Contains(bare, m.name()) {
+		if m.paging && !nameless[m.name()] && s.cfg.runbook(m) == "" {
+			nameless[m.name()] = true
 			bare = append(bare, m.name())
 			bareIDs = append(bareIDs, m.id)
 		}
@@ -276,9 +282,9 @@ func (s *story) sizeGaps(g *gapList) {
 	var suspect []event.ID
 	for _, m := range s.members {
 		prints[m.fingerprint] = true
-		for _, o := range m.observations {
+		for i, o := range m.observations {
 			if o.ClockSuspect {
-				suspect = append(suspect, o.ID())
+				suspect = append(suspect, m.ids[i])
 			}
 		}
 	}
@@ -307,9 +313,9 @@ func (s *story) sizeGaps(g *gapList) {
 func (s *story) clockAhead() []event.ID {
 	var ids []event.ID
 	for _, m := range s.members {
-		for _, o := range m.observations {
+		for i, o := range m.observations {
 			if o.StartsAt.Sub(o.FirstReceivedAt) > 5*time.Second {
-				ids = append(ids, o.ID())
+				ids = append(ids, m.ids[i])
 			}
 		}
 	}

@@ -22,7 +22,7 @@ func (s *story) incident(t *timeline.Timeline) timeline.Incident {
 	in := timeline.Incident{
 		ID: s.members[0].id, Aliases: t.Incident.Aliases, Title: s.title(worst),
 		Severity: worst.severity, Services: s.services, Environment: s.environment,
-		StartedAt: s.detected.UTC(), Minor: s.minor(t),
+		StartedAt: s.detected.UTC(), Minor: t.Incident.Minor,
 	}
 	if in.Services == nil {
 		in.Services = []string{}

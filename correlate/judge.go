@@ -41,8 +41,15 @@ func (s *story) gatherChanges(all []*change, loose []event.Commit) {
 	}
 }
 
-// judge weighs the changes and says what each one was to the incident.
-func (s *story) judge() []timeline.Change {
+// judge weighs the changes and says what each one was to the incident. Where
+// nothing suffers, only what was done to its own services is of interest.
+func (s *story) judge(minor bool) []timeline.Change {
+	if minor {
+		s.changes = slices.DeleteFunc(s.changes, func(c *change) bool {
+			return !slices.Contains(s.services, c.service) && !slices.Contains(s.nearby, c.service)
+		})
+		s.commits = nil
+	}
 	if len(s.changes) == 0 {
 		return []timeline.Change{}
 	}
@@ -70,7 +77,7 @@ func (s *story) judge() []timeline.Change {
 		seen[m.fingerprint] = true
 		in.alerts = append(in.alerts, alertText{service: m.service, labels: m.labels(), annotations: m.annotations(), startsAt: m.start})
 	}
-	in.patterns = s.patternTexts(in.onset)
+	in.patterns = s.patternTexts(in.onset, minor)
 	for _, r := range s.remedies {
 		if r.change != nil && (r.worked || r.failed) {
 			in.remedies = append(in.remedies, remedyText{change: r.change, worked: r.worked, failed: r.failed})
@@ -108,7 +115,7 @@ func insertSorted(set []string, s string) []string {
 
 // patternTexts are the log patterns of all services that logged around the
 // incident, those of its own services first.
-func (s *story) patternTexts(onset time.Time) []patternText {
+func (s *story) patternTexts(onset time.Time, minor bool) []patternText {
 	from, to := onset.Add(-baselineSpan), s.lastSign.Add(stampSlack)
 	since := onset.Add(-time.Second)
 	services := slices.Concat(s.services, s.nearby)
@@ -116,6 +123,9 @@ func (s *story) patternTexts(onset time.Time) []patternText {
 		if !slices.Contains(services, other) {
 			services = append(services, other)
 		}
+	}
+	if minor {
+		services = services[:len(s.services)+len(s.nearby)]
 	}
 	var out []patternText
 	for _, service := range services {

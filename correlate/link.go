@@ -54,8 +54,8 @@ func (l *linker) components(signals []*signal, mutes []*event.Event, said []Link
 	l.signals = make(map[event.ID]*signal, len(signals))
 	for _, s := range signals {
 		l.parent[s.id] = s.id
-		for _, o := range s.observations {
-			l.signals[o.ID()] = s
+		for _, id := range s.ids {
+			l.signals[id] = s
 		}
 	}
 	l.cut = map[event.ID]bool{}

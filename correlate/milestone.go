@@ -183,7 +183,7 @@ func (s *story) detections() []candidate {
 	c := measured(first.start)
 	c.rule, c.confidence = "first_alert", 0.95
 	c.explanation = fmt.Sprintf("%s began to fire on %s", first.name(), orUnknown(first.service))
-	c.evidence = observationIDs(first.episode)
+	c.evidence = first.ids
 	out := []candidate{c}
 	for _, m := range s.messages {
 		if m.means == meansReports && m.OccurredAt.Before(first.start) {
@@ -199,14 +199,6 @@ func (s *story) detections() []candidate {
 // said is a candidate that a person's message gives.
 func said(m *reading) candidate {
 	return candidate{at: m.OccurredAt, earliest: m.OccurredAt.Add(-time.Second), latest: m.OccurredAt.Add(time.Second), evidence: []event.ID{m.ID}, actor: m.Message.Author}
-}
-
-func observationIDs(e *episode) []event.ID {
-	ids := make([]event.ID, 0, len(e.observations))
-	for _, o := range e.observations {
-		ids = append(ids, o.ID())
-	}
-	return ids
 }
 
 // alertings are the deliveries of firing members to receivers that reach

@@ -171,7 +171,6 @@ func (s *story) firstLastingEnd() (time.Time, bool) {
 
 // refired reports whether a member's alert fired again within the incident.
 func (s *story) refired(m *signal) bool {
-	return slices.ContainsFunc(s.members, func(o *signal) bool {
-		return o.fingerprint == m.fingerprint && o.start.After(m.start)
-	})
+	same := s.byPrint[m.fingerprint]
+	return same[len(same)-1].start.After(m.start)
 }

@@ -83,7 +83,7 @@ func (s *story) restoredByEnds(last *signal) []candidate {
 		return nil
 	}
 	c := measured(last.end)
-	c.rule, c.confidence, c.evidence = "last_end", 0.95, observationIDs(last.episode)
+	c.rule, c.confidence, c.evidence = "last_end", 0.95, last.ids
 	c.explanation = fmt.Sprintf("%s on %s was the last alert to end, and none fired again", last.name(), orUnknown(last.service))
 	c.earliest = s.noEarlierThanTrouble(c.earliest)
 	return []candidate{c}
@@ -151,7 +151,7 @@ func (s *story) restoredByPoll(unseen []*signal) []candidate {
 	return []candidate{{
 		at: last.end, earliest: last.endEarliest, latest: last.end, rule: "gone_from_alertmanager", confidence: 0.6,
 		explanation: fmt.Sprintf("%s on %s was no longer in Alertmanager when it was asked", last.name(), orUnknown(last.service)),
-		evidence:    observationIDs(last.episode),
+		evidence:    last.ids,
 	}}
 }
 

@@ -33,7 +33,7 @@ func (c *Config) newSignal(e *episode, starts []time.Time) *signal {
 	labels := e.labels()
 	s := &signal{
 		episode:     e,
-		id:          e.id(),
+		id:          e.ids[0],
 		fingerprint: e.observations[0].Fingerprint,
 		service:     c.Labels.ServiceOf(labels),
 		environment: c.Labels.EnvironmentOf(labels),

@@ -19,6 +19,8 @@ type story struct {
 	*component
 	topology *topology
 	logs     *logs
+	// byPrint are the members of each alert, in order.
+	byPrint map[event.Fingerprint][]*signal
 
 	// services are the members' services; nearby those that they call or that
 	// call them, in the incident's window.
@@ -72,7 +74,9 @@ func (s *story) window() (from, to time.Time) {
 func (e *Engine) gather(c *component, t *topology, messages []*reading) *story {
 	s := &story{cfg: &e.cfg, now: e.now, component: c, topology: t, logs: &e.memory.logs, messages: messages}
 	s.detected = c.members[0].start
+	s.byPrint = make(map[event.Fingerprint][]*signal, len(c.members))
 	for _, m := range c.members {
+		s.byPrint[m.fingerprint] = append(s.byPrint[m.fingerprint], m)
 		if m.service != "" && !slices.Contains(s.services, m.service) {
 			s.services = append(s.services, m.service)
 		}
@@ -119,8 +123,8 @@ func (s *story) findNearby() {
 // notifications of an end come after it.
 func (s *story) member(print event.Fingerprint, at time.Time, grace time.Duration) *signal {
 	var found *signal
-	for _, m := range s.members {
-		if m.fingerprint != print || m.start.After(at.Add(stampSlack)) {
+	for _, m := range s.byPrint[print] {
+		if m.start.After(at.Add(stampSlack)) {
 			continue
 		}
 		if until := m.until(s.now); !until.Add(grace).Before(at) {
@@ -139,7 +143,7 @@ const stampSlack = 50 * time.Millisecond
 const notifyGrace = 15 * time.Minute
 
 func (s *story) refersTo(r event.AlertRef) bool {
-	return slices.ContainsFunc(s.members, func(m *signal) bool { return m.fingerprint == r.Fingerprint })
+	return len(s.byPrint[r.Fingerprint]) > 0
 }
 
 func (s *story) gatherNotifications(m *memory) {
