@@ -90,9 +90,8 @@ func run(args []string, stdout, stderr io.Writer) int {
 	if !errors.Is(err, errSilent) {
 		fmt.Fprintln(stderr, "hindcast:", err)
 	}
-	var c2 coded
-	if errors.As(err, &c2) {
-		return c2.code
+	if with, ok := errors.AsType[coded](err); ok {
+		return with.code
 	}
 	return exitFailure
 }

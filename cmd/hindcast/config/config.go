@@ -172,7 +172,8 @@ func (c *Config) findFiles(dir string, checked *checker) {
 // Poll is what is to be asked of which Alertmanagers.
 func (c *Config) Poll() poll.Config { return poll.Config{Alertmanagers: c.Alertmanagers} }
 
-// Formats is what the decoders are to know.
+// Formats is what the decoders are to know. The configuration must be one that
+// [Parse] or [Default] gave.
 func (c *Config) Formats() ingest.FormatOptions {
 	o := ingest.FormatOptions{
 		Labels: c.Labels, Limits: c.Limits,

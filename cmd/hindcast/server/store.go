@@ -9,10 +9,10 @@ import (
 	"github.com/hindcast/hindcast/storage/sqlite"
 )
 
-// ErrStoreSpec says that a --store cannot be understood.
-type ErrStoreSpec struct{ Spec string }
+// StoreSpecError says that a --store cannot be understood.
+type StoreSpecError struct{ Spec string }
 
-func (e ErrStoreSpec) Error() string {
+func (e StoreSpecError) Error() string {
 	return fmt.Sprintf("%q is not a store: want sqlite:PATH", e.Spec)
 }
 
@@ -20,7 +20,7 @@ func (e ErrStoreSpec) Error() string {
 func SQLitePath(spec string) (string, error) {
 	path, ok := strings.CutPrefix(spec, "sqlite:")
 	if !ok || path == "" {
-		return "", ErrStoreSpec{spec}
+		return "", StoreSpecError{spec}
 	}
 	return path, nil
 }

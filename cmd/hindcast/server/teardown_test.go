@@ -124,7 +124,7 @@ func TestSQLitePath(t *testing.T) {
 		t.Errorf("got %q, error %v", got, err)
 	}
 	for _, spec := range []string{"", "sqlite:", "x.db", "mysql:x"} {
-		if got, err := SQLitePath(spec); !errors.As(err, &ErrStoreSpec{}) {
+		if got, err := SQLitePath(spec); !errors.As(err, &StoreSpecError{}) {
 			t.Errorf("%q: got %q, error %v; want an error about the specification", spec, got, err)
 		}
 	}
