@@ -356,7 +356,15 @@ func (c *component) key(letters []*reading, beside []*stretch) string {
 		h.int(int64(m.ending))
 		h.time(m.end)
 		h.time(m.lastSeen)
-		h.text(c.why[m.id])
+		if k, ok := c.bonds[m.id]; ok {
+			h.bytes(k.a.id[:])
+			h.text(k.akin)
+			h.int(int64(k.when))
+			h.time(k.a.end)
+		}
+	}
+	for _, m := range c.late {
+		h.bytes(m.id[:])
 	}
 	for _, r := range letters {
 		h.bytes(r.ID[:])
@@ -374,7 +382,8 @@ func (c *component) key(letters []*reading, beside []*stretch) string {
 func (e *Engine) derive(c *component, g *grouping, letters []*reading, beside []*stretch) (Derived, *result) {
 	s := e.gather(c, g.topology, letters)
 	s.rivals = beside
-	s.gatherChanges(e.changes, e.loose)
+	s.gatherChanges(e.changes, e.loose, e.memory.shelf(event.KindChange))
+	s.setLateAside()
 	s.findBursts()
 	s.findRemedies()
 
@@ -411,7 +420,7 @@ func (e *Engine) windowOf(c *component) span {
 
 func memberIDs(c *component) []event.ID {
 	var ids []event.ID
-	for _, m := range c.members {
+	for _, m := range slices.Concat(c.members, c.late) {
 		ids = append(ids, m.ids...)
 	}
 	return ids

@@ -54,7 +54,7 @@ func newEntry(kind timeline.EntryKind, at time.Time, summary, why string, facts 
 
 // fired is the entry of a member that began to fire.
 func (s *story) fired(m *signal) timeline.Entry {
-	e := alertEntry(m, s.why[m.id])
+	e := alertEntry(m, s.why(m, s.now))
 	if runbook := s.cfg.runbook(m); runbook != "" {
 		e.Links = append(e.Links, runbook)
 	}
@@ -366,7 +366,7 @@ func (s *story) wrote() []timeline.Entry {
 func (s *story) sourceEntries() []timeline.Entry {
 	var out []timeline.Entry
 	for _, e := range s.sources {
-		if e.OccurredAt.Before(s.detected.Add(-time.Minute)) || e.OccurredAt.After(s.lastSign) {
+		if e.OccurredAt.Before(s.detected) || e.OccurredAt.After(s.lastSign) {
 			continue
 		}
 		entry := newEntry(timeline.EntrySource, e.OccurredAt, strings.TrimSpace(fmt.Sprintf("%s %s %s", orSource(e), e.Source.Status, oneLine(e.Source.Detail, 200))), "a source of this incident's facts", e.ID)

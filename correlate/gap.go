@@ -22,6 +22,9 @@ func (s *story) gaps(t *timeline.Timeline) []timeline.Gap {
 	s.sourceGaps(&g, t)
 	s.sizeGaps(&g)
 	s.changeGaps(&g)
+	if len(s.late) > 0 {
+		g.add(timeline.GapArrivedAfterSeal, s.late, "%d facts arrived more than %s after they happened, when this was sealed: they are listed here and changed nothing.", len(s.late), brief(s.cfg.SealAfter))
+	}
 	slices.SortStableFunc(g.out, func(a, b timeline.Gap) int {
 		return cmp.Or(cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Explanation, b.Explanation))
 	})
@@ -259,7 +262,7 @@ func (s *story) sourceGaps(g *gapList, t *timeline.Timeline) {
 			}
 			if left != nil {
 				g.add(timeline.GapRecorderGap, []event.ID{left.ID, e.ID}, "%s was away for %s: what happened there meanwhile was not recorded.", who, brief(e.OccurredAt.Sub(left.OccurredAt)))
-			} else {
+			} else if e.OccurredAt.After(s.detected) {
 				g.add(timeline.GapRecorderGap, []event.ID{e.ID}, "%s started in the middle of it, and never said that it stopped: what happened before was not recorded.", who)
 			}
 		}

@@ -19,7 +19,7 @@ const (
 // gatherChanges selects the changes that may have caused the incident or
 // mended it: of its environment, from CauseWithin before the detection to its
 // last sign of life.
-func (s *story) gatherChanges(all []*change, loose []event.Commit) {
+func (s *story) gatherChanges(all []*change, loose []event.Commit, reports *shelf) {
 	from, to := s.detected.Add(-s.cfg.CauseWithin), s.lastSign.Add(stampSlack)
 	for _, c := range all {
 		at := c.startedAt
@@ -30,6 +30,10 @@ func (s *story) gatherChanges(all []*change, loose []event.Commit) {
 			continue
 		}
 		if s.environment != "" && c.environment != "" && c.environment != s.environment {
+			continue
+		}
+		if !slices.ContainsFunc(c.events, func(id event.ID) bool { e := reports.byID[id]; return e == nil || !s.tooLate(e) }) {
+			s.late = append(s.late, c.events...)
 			continue
 		}
 		s.changes = append(s.changes, c)

@@ -1,6 +1,7 @@
 package correlate
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -13,7 +14,10 @@ import (
 type component struct {
 	// members are in order; the first one names the incident.
 	members []*signal
-	why     map[event.ID]string
+	// late came when the incident of the members was sealed.
+	late []*signal
+	// bonds are why each member but the first is in.
+	bonds map[event.ID]link
 }
 
 // linker finds the connected components of signals. Two signals are linked
@@ -36,9 +40,48 @@ type linker struct {
 	troubles map[event.ID]bool
 }
 
+// link is why two signals, of which a is the earlier, belong together.
 type link struct {
 	a, b *signal
-	why  string
+	// akin says what they share, when how they are near in time.
+	akin string
+	when nearness
+}
+
+// nearness is how two signals are near in time.
+type nearness int
+
+const (
+	notNear nearness = iota
+	startedTogether
+	firedAgain
+	startedAfter
+	startedDuring
+	// whatever: it was said that they belong together.
+	whatever
+)
+
+// why tells people about a link.
+func (k link) why(now time.Time) string {
+	text := k.akin
+	apart, pause := k.b.start.Sub(k.a.start), k.b.start.Sub(k.a.until(now))
+	switch k.when {
+	case startedTogether:
+		text += "; started " + brief(apart) + " apart"
+	case firedAgain:
+		text += "; fired again " + brief(pause) + " after its end"
+	case startedAfter:
+		text += "; started " + brief(pause) + " after its end"
+	case startedDuring:
+		text += "; started while it was on"
+	}
+	return fmt.Sprintf("%s (with %s on %s)", text, k.a.name(), orUnknown(k.a.service))
+}
+
+// compareLinks orders the links of one signal by what tells most: the link to
+// the earliest one, then by what they share.
+func compareLinks(a, b link) int {
+	return cmp.Or(compareSignals(a.a, b.a), strings.Compare(a.akin, b.akin), cmp.Compare(a.when, b.when))
 }
 
 // Link is a person's word on two signals: that they belong together, or that
@@ -81,7 +124,7 @@ func (l *linker) components(signals []*signal, mutes []*event.Event, said []Link
 	l.linkRemembered(signals)
 	for _, s := range said {
 		if a, b := l.signals[s.A], l.signals[s.B]; a != nil && b != nil && s.Together {
-			l.join(a, b, "a reviewer said that it belongs")
+			l.join(link{a, b, saidByReviewer, whatever})
 		}
 	}
 	return l.collect(signals)
@@ -89,7 +132,8 @@ func (l *linker) components(signals []*signal, mutes []*event.Event, said []Link
 
 func (l *linker) linkServices(byService map[string][]*signal) {
 	for service, own := range byService {
-		l.sweep(own, own, func(a, b *signal) string { return "same service, " + service })
+		same := "same service, " + service
+		l.sweep(own, own, func(a, b *signal) string { return same })
 		for _, other := range l.topology.around(service) {
 			theirs := byService[other]
 			if len(theirs) == 0 || other < service {
@@ -123,15 +167,18 @@ func (l *linker) neighbours(a, b *signal) string {
 // link backwards connects them all; a flapping alert may be background to one
 // and not to another, so it is compared with each.
 func (l *linker) sweep(as, bs []*signal, akin func(a, b *signal) string) {
-	lo := 0
+	lo, hi := 0, 0
 	reach := max(l.cfg.LinkWithin, l.cfg.ChronicAfter)
 	steady := !slices.ContainsFunc(as, func(a *signal) bool { return a.flaps })
 	for _, b := range bs {
 		for lo < len(as) && b.start.Sub(as[lo].start) > reach && !l.mayReach(as[lo], b) {
 			lo++
 		}
+		for hi < len(as) && compareSignals(as[hi], b) <= 0 {
+			hi++
+		}
 		settled := false
-		for i := l.last(as, b); i >= lo; i-- {
+		for i := hi - 1; i >= lo; i-- {
 			a := as[i]
 			if settled && steady && !b.flaps {
 				break
@@ -140,11 +187,11 @@ func (l *linker) sweep(as, bs []*signal, akin func(a, b *signal) string) {
 				continue
 			}
 			when := l.near(a, b)
-			if when == "" || l.background(a, b) {
+			if when == notNear || l.background(a, b) {
 				continue
 			}
-			if why := akin(a, b); why != "" {
-				l.join(a, b, why+"; "+when)
+			if shared := akin(a, b); shared != "" {
+				l.join(link{a, b, shared, when})
 				settled = settled || !a.flaps
 			}
 		}
@@ -156,40 +203,28 @@ func (l *linker) mayReach(a, b *signal) bool {
 	return b.start.Sub(a.until(l.now)) <= l.cfg.QuietPeriod
 }
 
-// last is the index of the last of the signals that does not start after b.
-func (l *linker) last(as []*signal, b *signal) int {
-	i, _ := slices.BinarySearchFunc(as, b, func(a, b *signal) int {
-		if compareSignals(a, b) <= 0 {
-			return -1
-		}
-		return 1
-	})
-	return i - 1
-}
-
-// near says how two signals, of which a starts first, are near in time; "" is
-// not near. Beyond LinkWithin they must overlap, or follow within the quiet
+// near says how two signals, of which a starts first, are near in time. Beyond LinkWithin they must overlap, or follow within the quiet
 // period, and the earlier one must be trouble: an alert that was on for long
 // and hurt nobody is background.
-func (l *linker) near(a, b *signal) string {
+func (l *linker) near(a, b *signal) nearness {
 	apart := b.start.Sub(a.start)
 	if apart <= l.cfg.LinkWithin {
-		return fmt.Sprintf("started %s apart", brief(apart))
+		return startedTogether
 	}
 	pause := b.start.Sub(a.until(l.now))
 	if pause > l.cfg.QuietPeriod {
-		return ""
+		return notNear
 	}
 	if a.fingerprint == b.fingerprint {
-		return "fired again " + brief(pause) + " after its end"
+		return firedAgain
 	}
 	if apart > l.cfg.ChronicAfter || !l.trouble(a, apart) {
-		return ""
+		return notNear
 	}
 	if pause > 0 {
-		return "started " + brief(pause) + " after its end"
+		return startedAfter
 	}
-	return "started while it was on"
+	return startedDuring
 }
 
 // slowBurn is how long a burst of errors keeps an alert that does not page
@@ -230,7 +265,8 @@ func (l *linker) flappedBefore(s *signal, at time.Time) bool {
 
 func (l *linker) linkGroups(byGroup map[string][]*signal) {
 	for group, signals := range byGroup {
-		l.sweep(signals, signals, func(a, b *signal) string { return "same Alertmanager group, " + group })
+		same := "same Alertmanager group, " + group
+		l.sweep(signals, signals, func(a, b *signal) string { return same })
 	}
 }
 
@@ -259,8 +295,8 @@ func (l *linker) linkInhibited(signals []*signal, mutes []*event.Event) {
 			if compareSignals(a, b) > 0 {
 				a, b = b, a
 			}
-			if l.near(a, b) != "" && !l.background(a, b) {
-				l.join(a, b, fmt.Sprintf("%s inhibits %s", source.name(), target.name()))
+			if when := l.near(a, b); when != notNear && !l.background(a, b) {
+				l.join(link{a, b, fmt.Sprintf("%s inhibits %s", source.name(), target.name()), when})
 			}
 		}
 	}
@@ -274,24 +310,27 @@ func (l *linker) linkRemembered(signals []*signal) {
 			return
 		}
 		if with := l.signals[l.cold.incident[s.id]]; with != nil && with.id != s.id {
-			l.join(with, s, remembered)
+			l.join(link{with, s, remembered, whatever})
 		}
 	}
 }
 
-const remembered = "found to belong when it was derived first"
+const (
+	remembered     = "found to belong when its logs were at hand"
+	saidByReviewer = "a reviewer said that it belongs"
+)
 
 // join links two signals, unless they are of different environments or a
 // person said no.
-func (l *linker) join(a, b *signal, why string) {
-	said := strings.HasPrefix(why, "a reviewer")
+func (l *linker) join(k link) {
+	a, b, said := k.a, k.b, k.akin == saidByReviewer
 	if !said && (l.cut[a.id] || l.cut[b.id]) {
 		return
 	}
 	if !said && a.environment != "" && b.environment != "" && a.environment != b.environment {
 		return
 	}
-	l.links = append(l.links, link{a, b, why})
+	l.links = append(l.links, k)
 	ra, rb := l.root(a.id), l.root(b.id)
 	if ra != rb {
 		l.parent[ra] = rb
@@ -306,8 +345,8 @@ func (l *linker) root(id event.ID) event.ID {
 	return id
 }
 
-// collect makes the components. A member's why is that of its least link to
-// an earlier member, which is the same whatever the order.
+// collect makes the components. A member's bond is its least link to an
+// earlier member, which is the same whatever the order.
 func (l *linker) collect(signals []*signal) []*component {
 	byRoot := map[event.ID]*component{}
 	var out []*component
@@ -315,31 +354,58 @@ func (l *linker) collect(signals []*signal) []*component {
 		root := l.root(s.id)
 		c := byRoot[root]
 		if c == nil {
-			c = &component{why: map[event.ID]string{}}
+			c = &component{bonds: map[event.ID]link{}}
 			byRoot[root] = c
 			out = append(out, c)
 		}
 		c.members = append(c.members, s)
 	}
 	for _, k := range l.links {
-		why := fmt.Sprintf("%s (with %s on %s)", k.why, k.a.name(), orUnknown(k.a.service))
 		c := byRoot[l.root(k.b.id)]
-		if k.why == remembered {
-			continue
-		}
-		if old, ok := c.why[k.b.id]; !ok || why < old {
-			c.why[k.b.id] = why
+		if old, ok := c.bonds[k.b.id]; !ok || old.akin == remembered || k.akin != remembered && compareLinks(k, old) < 0 {
+			c.bonds[k.b.id] = k
 		}
 	}
 	for _, c := range out {
-		for i, m := range c.members {
-			if _, ok := c.why[m.id]; !ok && i > 0 {
-				c.why[m.id] = "linked through another member"
-			}
-		}
-		c.why[c.members[0].id] = "the incident's first signal"
+		c.setLateAside(l.cfg.SealAfter)
 	}
 	return out
+}
+
+// setLateAside takes those members out that came when the incident of the
+// others was sealed. Where all came late, as when a site loads its past, all
+// stay.
+func (c *component) setLateAside(sealAfter time.Duration) {
+	late := func(s *signal) bool { return s.received().Sub(signEnd(s)) > sealAfter }
+	if !slices.ContainsFunc(c.members, late) || !slices.ContainsFunc(c.members, func(s *signal) bool { return !late(s) }) {
+		return
+	}
+	for _, m := range c.members {
+		if late(m) {
+			c.late = append(c.late, m)
+		}
+	}
+	c.members = slices.DeleteFunc(c.members, late)
+}
+
+// received is when a signal was first heard of.
+func (s *signal) received() time.Time {
+	var at time.Time
+	for _, o := range s.observations {
+		at = earliest(at, o.FirstReceivedAt)
+	}
+	return at
+}
+
+// why says how a member came to be one.
+func (c *component) why(m *signal, now time.Time) string {
+	if m == c.members[0] {
+		return "the incident's first signal"
+	}
+	if k, ok := c.bonds[m.id]; ok {
+		return k.why(now)
+	}
+	return "linked through another member"
 }
 
 func orUnknown(s string) string {

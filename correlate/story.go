@@ -35,6 +35,8 @@ type story struct {
 	silences      []*event.Event
 	messages      []*reading
 	acks          []*event.Event
+	// late are facts that came when the incident was sealed.
+	late []event.ID
 	// rivals are the incidents for which people acted; see rivals.
 	rivals  []*stretch
 	sources []*event.Event

@@ -1,6 +1,7 @@
 package event
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/binary"
 	"errors"
@@ -45,7 +46,7 @@ func (id ID) Time() time.Time {
 func (id ID) IsZero() bool { return id == ID{} }
 
 // Compare orders IDs by time, then by digest.
-func (id ID) Compare(other ID) int { return strings.Compare(string(id[:]), string(other[:])) }
+func (id ID) Compare(other ID) int { return bytes.Compare(id[:], other[:]) }
 
 const crockford = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 
