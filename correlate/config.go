@@ -48,8 +48,8 @@ type Config struct {
 	StormWindow        time.Duration `yaml:"storm_window"`
 	// Phrases extends the rules that read messages.
 	Phrases []Phrase `yaml:"phrases"`
-	// RemedyWithin is how long after onset a change may still be a remedy, and
-	// CauseWithin how long before onset a change may still be a cause.
+	// CauseWithin is how long before the first alert a change may still be a
+	// cause.
 	CauseWithin time.Duration `yaml:"cause_within"`
 }
 

@@ -7,8 +7,9 @@ import (
 	"time"
 )
 
-// Validate says what is wrong with a configuration, naming the key.
+// Validate says all that is wrong with a configuration, naming the keys.
 func (c *Config) Validate() error {
+	var errs []error
 	for _, d := range []struct {
 		key   string
 		value time.Duration
@@ -19,20 +20,22 @@ func (c *Config) Validate() error {
 		{"storm_window", c.StormWindow}, {"cause_within", c.CauseWithin},
 	} {
 		if d.value <= 0 {
-			return fmt.Errorf("%s: must be greater than zero", d.key)
+			errs = append(errs, fmt.Errorf("%s: must be greater than zero", d.key))
 		}
 	}
 	if c.FlapFirings < 2 {
-		return errors.New("flap_firings: must be at least 2")
+		errs = append(errs, errors.New("flap_firings: must be at least 2"))
 	}
 	if c.StormNotifications < 2 {
-		return errors.New("storm_notifications: must be at least 2")
+		errs = append(errs, errors.New("storm_notifications: must be at least 2"))
 	}
 	for i, r := range c.Receivers {
 		if r.Class != "" && !slices.Contains(receiverClasses, r.Class) {
-			return fmt.Errorf("receivers[%d].class: %q is none of page, chat, self, heartbeat, other", i, r.Class)
+			errs = append(errs, fmt.Errorf("receivers[%d].class: %q is none of page, chat, self, heartbeat, other", i, r.Class))
 		}
 	}
-	_, err := compilePhrases(c.Phrases)
-	return err
+	if _, err := compilePhrases(c.Phrases); err != nil {
+		errs = append(errs, err)
+	}
+	return errors.Join(errs...)
 }
