@@ -37,7 +37,7 @@ var (
 func DefaultFormats(o FormatOptions) Formats {
 	am := alertmanager.Decoder{Limits: o.Limits.AlertBody}
 	loki := logs.New(o.Labels, o.Limits.LogBody)
-	env := envelope.Decoder{}
+	env := envelope.Decoder{Complete: loki.Complete}
 	return Formats{
 		{
 			Name: "alertmanager", Road: event.RoadWebhook, Path: "/ingest/alertmanager", Types: jsonTypes,

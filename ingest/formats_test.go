@@ -383,3 +383,43 @@ func TestMillionsOfLabelSets(t *testing.T) {
 		t.Errorf("there are %d series of metrics", series)
 	}
 }
+
+// Lines that come in the envelope are read and counted like those of a push.
+func TestEnvelopeWithLinesIsCounted(t *testing.T) {
+	r := newRealRig(t, nil)
+	for range 2 { // a producer that sends it again
+		w := r.post("/ingest/events", `{"service":"payments","log_lines":{"lines":[
+			{"at":"2026-02-03T04:00:00.1Z","text":"level=error version=2.0 charge of order 17 failed upstream=bank"},
+			{"at":"2026-02-03T04:00:00.2Z","text":"level=error version=2.0 charge of order 18 failed upstream=bank"},
+			{"at":"2026-02-03T04:00:00.3Z","level":"warn","text":"slow"}]}}`, "Content-Type", typeJSON)
+		if w.Code != http.StatusOK {
+			t.Fatalf("status %d: %s", w.Code, w.Body)
+		}
+	}
+	chunks := r.store.kept.Chunks
+	if len(chunks) != 2 || chunks[0].ID != chunks[1].ID {
+		t.Fatalf("the same envelope twice made the chunks %v", chunks)
+	}
+	type brief struct {
+		service, version, template string
+		level                      event.Level
+		n                          int64
+		upstreams                  string
+	}
+	var got []brief
+	for _, c := range chunks[0].Counts {
+		got = append(got, brief{c.Service, c.Version, c.Template, c.Level, c.N, strings.Join(c.Upstreams, ",")})
+	}
+	want := []brief{
+		{"payments", "2.0", "level=error version=<n> charge of order <n> failed upstream=bank", event.LevelError, 2, "bank"},
+		{"payments", "", "slow", event.LevelWarn, 1, ""},
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("counts:\n got %+v\nwant %+v", got, want)
+	}
+	for i, l := range chunks[0].Lines {
+		if want := chunks[0].Counts[i/2]; l.Pattern != want.Pattern || l.Level != want.Level || l.Version != want.Version {
+			t.Errorf("line %d is %+v, want the pattern, level and version of %+v", i, l, want.CountKey)
+		}
+	}
+}

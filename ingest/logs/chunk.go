@@ -91,8 +91,13 @@ func (b *builder) stream(pairs []pair) {
 	if cut != "" {
 		b.aside(classCut, cut, "")
 	}
-	m := b.d.labels
-	b.current = source{
+	b.current = b.d.source(labels)
+}
+
+// source is what a stream's labels say.
+func (d *Decoder) source(labels event.Labels) source {
+	m := d.labels
+	s := source{
 		labels:      labels,
 		hash:        uint64(labels.Fingerprint()),
 		service:     known(m.ServiceOf(labels)),
@@ -101,10 +106,11 @@ func (b *builder) stream(pairs []pair) {
 		index:       -1,
 	}
 	for _, name := range m.Level {
-		if b.current.level = ParseLevel(labels[name]); b.current.level != event.LevelUnknown {
+		if s.level = ParseLevel(labels[name]); s.level != event.LevelUnknown {
 			break
 		}
 	}
+	return s
 }
 
 // known is the service's name, unless it is what Loki and OpenTelemetry write
@@ -138,7 +144,7 @@ func (b *builder) line(sec, nsec int64, text string) {
 		second: at.Unix(), at: at, hash: hash, text: text, template: r.template, upstreams: r.upstreams,
 	})
 	b.chunk.Lines = append(b.chunk.Lines, event.Line{
-		Stream:   b.streamIndex(r.service, r.environment),
+		Stream:   b.streamIndex(&b.current, r.service, r.environment),
 		At:       at,
 		Level:    r.level,
 		Pattern:  count.Pattern,
@@ -161,13 +167,12 @@ func (b *builder) takeMetadata() event.Labels {
 	return labels
 }
 
-// streamIndex is the index of the chunk's stream for lines of the current one
-// that are the given service's, in the given environment.
-func (b *builder) streamIndex(service, environment string) int {
-	s := &b.current
+// streamIndex is the index of the chunk's stream for lines of a source that are
+// the given service's, in the given environment.
+func (b *builder) streamIndex(s *source, service, environment string) int {
 	if service == s.service && environment == s.environment {
 		if s.index < 0 {
-			s.index = b.addStream(service, environment)
+			s.index = b.addStream(s, service, environment)
 		}
 		return s.index
 	}
@@ -177,14 +182,14 @@ func (b *builder) streamIndex(service, environment string) int {
 		if s.others == nil {
 			s.others = map[[2]string]int{}
 		}
-		i = b.addStream(service, environment)
+		i = b.addStream(s, service, environment)
 		s.others[key] = i
 	}
 	return i
 }
 
-func (b *builder) addStream(service, environment string) int {
-	b.chunk.Streams = append(b.chunk.Streams, event.Stream{Service: service, Environment: environment, Labels: b.current.labels})
+func (b *builder) addStream(s *source, service, environment string) int {
+	b.chunk.Streams = append(b.chunk.Streams, event.Stream{Service: service, Environment: environment, Labels: s.labels})
 	return len(b.chunk.Streams) - 1
 }
 

@@ -24,8 +24,10 @@ type counter struct {
 	owners   map[owner]uint32
 	names    []owner // by number
 	patterns map[string]uint32
-	index    map[countKey]uint32
-	sums     []event.Count
+	// given are the patterns that a producer named, by its name.
+	given map[event.PatternID]uint32
+	index map[countKey]uint32
+	sums  []event.Count
 	// last saves the look-up of an owner that comes again.
 	last      uint32
 	ids       []event.PatternID
@@ -49,8 +51,10 @@ type counted struct {
 	at                            time.Time
 	hash                          uint64
 	text                          string
-	template                      []byte
-	upstreams                     []string
+	// pattern is the producer's name for the pattern; 0 where it gave none.
+	pattern   event.PatternID
+	template  []byte
+	upstreams []string
 }
 
 // add counts a line and returns its key, whose strings do not hold on to the
@@ -59,7 +63,12 @@ func (c *counter) add(l counted) event.CountKey {
 	if c.index == nil {
 		c.owners, c.patterns, c.index = map[owner]uint32{}, map[string]uint32{}, map[countKey]uint32{}
 	}
-	pattern := c.pattern(l.template)
+	var pattern uint32
+	if l.pattern == 0 {
+		pattern = c.pattern(l.template)
+	} else {
+		pattern = c.givenPattern(l.pattern, l.template)
+	}
 	who := c.owner(owner{l.service, l.environment, l.version})
 	key := countKey{second: l.second, owner: who, pattern: pattern, level: l.level}
 	i, ok := c.index[key]
@@ -123,6 +132,26 @@ func (c *counter) pattern(template []byte) uint32 {
 	c.patterns[text] = n
 	c.templates = append(c.templates, text)
 	c.ids = append(c.ids, patternID(text))
+	return n
+}
+
+// givenPattern is the number of a pattern that a producer named. Its text is
+// that of the first line.
+func (c *counter) givenPattern(id event.PatternID, template []byte) uint32 {
+	n, ok := c.given[id]
+	if ok {
+		return n
+	}
+	if len(c.templates) >= c.limit {
+		return c.pattern([]byte(otherTemplate))
+	}
+	if c.given == nil {
+		c.given = map[event.PatternID]uint32{}
+	}
+	n = uint32(len(c.templates))
+	c.given[id] = n
+	c.templates = append(c.templates, string(template))
+	c.ids = append(c.ids, id)
 	return n
 }
 
