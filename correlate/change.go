@@ -62,6 +62,9 @@ type suspicion struct {
 	// commits are those that were posted by themselves and that no change
 	// carries, by time.
 	commits []event.Commit
+	// calm is when the errors were back to what they were; zero when they are
+	// not, or nothing is known of them.
+	calm time.Time
 	// remedies are changes after onset that were meant to mend it.
 	remedies []remedyText
 }

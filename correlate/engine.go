@@ -201,7 +201,7 @@ func (e *Engine) group(now time.Time) *grouping {
 	g := &grouping{signals: e.refreshSignals()}
 	e.refreshChanges()
 	g.signals = slices.DeleteFunc(g.signals, func(s *signal) bool { return e.cfg.heartbeat(s.labels()) })
-	g.topology = newTopology(e.cfg.Topology, g.signals, &e.memory.logs)
+	g.topology = newTopology(e.cfg.Topology, g.signals, e.changes, &e.memory.logs)
 	l := &linker{cfg: &e.cfg, now: now, topology: g.topology, logs: &e.memory.logs, cold: &e.cold}
 	g.components = l.components(g.signals, e.memory.shelf(event.KindMute).all(), e.said)
 	g.byService, g.byBase = map[string][]*signal{}, map[string][]*stretch{}

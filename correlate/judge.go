@@ -81,6 +81,9 @@ func (s *story) judge(minor bool) []timeline.Change {
 		seen[m.fingerprint] = true
 		in.alerts = append(in.alerts, alertText{service: m.service, labels: m.labels(), annotations: m.annotations(), startsAt: m.start})
 	}
+	if calm := s.recovered(); calm.Equal(s.calm) {
+		in.calm = calm
+	}
 	in.patterns = s.patternTexts(in.onset, minor)
 	for _, r := range s.remedies {
 		if r.change != nil && (r.worked || r.failed) {

@@ -49,7 +49,10 @@ func (s *story) participants() []timeline.Participant {
 			return slices.Index(timeline.MilestoneNames, a) - slices.Index(timeline.MilestoneNames, b)
 		})
 	}
-	return out
+	// Who only told what they saw, after the alerts had, took no part in it.
+	return slices.DeleteFunc(out, func(p timeline.Participant) bool {
+		return !slices.ContainsFunc(p.Stages, func(n timeline.MilestoneName) bool { return n != timeline.Restored })
+	})
 }
 
 func (s *story) deeds() []deed {

@@ -96,16 +96,21 @@ func (s *story) toldByChange(m *reading) bool {
 }
 
 // findCure finds the remedy after which the trouble went: the last one that
-// was done before the signs of recovery. Those that were done well before it
-// and changed nothing failed.
+// was done before the signs of recovery. Rollbacks and restarts that were done
+// before it and changed nothing failed; another deploy may have been meant for
+// something else.
 func (s *story) findCure() {
 	sign := s.recovered()
 	for _, r := range s.remedies {
 		if r.failed || r.done.IsZero() {
 			continue
 		}
-		// The effect of a rollout may show before its end is reported.
-		early := r.began().Add(-stampSlack)
+		// The effect of a rollout may show before its end is reported, and of
+		// many only the end is.
+		early := r.began().Add(-2 * time.Second)
+		if r.change != nil && r.started.IsZero() {
+			early = r.done.Add(-rolloutTail)
+		}
 		if sign.IsZero() || sign.Before(early) || sign.Sub(r.done) > recoverWithin {
 			continue
 		}
@@ -125,7 +130,7 @@ func (s *story) findCure() {
 		if r == s.remedy || r.failed || r.done.IsZero() || !r.done.Before(s.remedy.began()) {
 			continue
 		}
-		if r.change != nil && r.change.kind == event.ChangeRollback || s.remedy.done.Sub(r.done) > recoverWithin/5 {
+		if r.change != nil && (r.change.kind == event.ChangeRollback || r.change.kind == event.ChangeRestart) {
 			r.failed = true
 		}
 	}

@@ -16,6 +16,9 @@ type logs struct {
 	byService map[string]map[seriesKey]*series
 	// edges says when lines of one service named another as called.
 	edges map[edge]map[int64]struct{}
+	// mentions says when lines of one service named what looks like another's
+	// name: it counts once there is a service of that name.
+	mentions map[edge]map[int64]struct{}
 }
 
 // edge is one service that calls another.
@@ -63,7 +66,10 @@ type sample struct {
 const maxSeries = 4000
 
 func newLogs() logs {
-	return logs{byService: map[string]map[seriesKey]*series{}, edges: map[edge]map[int64]struct{}{}}
+	return logs{
+		byService: map[string]map[seriesKey]*series{},
+		edges:     map[edge]map[int64]struct{}{}, mentions: map[edge]map[int64]struct{}{},
+	}
 }
 
 // troubled reports whether lines of a level may tell of trouble.
@@ -89,18 +95,31 @@ func (l *logs) add(c event.Count) bool {
 		return false
 	}
 	if troubled(c.Level) {
-		for _, callee := range namedServices(c) {
-			if callee == c.Service {
-				continue
-			}
-			e := edge{c.Service, callee}
-			if l.edges[e] == nil {
-				l.edges[e] = map[int64]struct{}{}
-			}
-			l.edges[e][minute(c.Second)] = struct{}{}
+		for _, callee := range c.Upstreams {
+			note(l.edges, edge{c.Service, callee}, c.Second)
+		}
+		for _, name := range likelyServices(c.Template) {
+			note(l.mentions, edge{c.Service, name}, c.Second)
 		}
 	}
 	return true
+}
+
+// maxEdges bounds the pairs of services that are remembered; lines full of
+// made-up names cannot fill the memory.
+const maxEdges = 20_000
+
+func note(in map[edge]map[int64]struct{}, e edge, second int64) {
+	if e.caller == e.callee {
+		return
+	}
+	if in[e] == nil {
+		if len(in) >= maxEdges {
+			return
+		}
+		in[e] = map[int64]struct{}{}
+	}
+	in[e][minute(second)] = struct{}{}
 }
 
 func minute(second int64) int64 { return second - mod(second, 60) }
@@ -221,7 +240,15 @@ func (l *logs) services() []string { return slices.Sorted(maps.Keys(l.byService)
 
 // called reports whether lines of the caller named the callee in [from, to].
 func (l *logs) called(e edge, from, to time.Time) bool {
-	minutes := l.edges[e]
+	return noted(l.edges[e], from, to)
+}
+
+// mentioned is called for names that only look like a service's.
+func (l *logs) mentioned(e edge, from, to time.Time) bool {
+	return noted(l.mentions[e], from, to)
+}
+
+func noted(minutes map[int64]struct{}, from, to time.Time) bool {
 	if len(minutes) == 0 {
 		return false
 	}
@@ -281,20 +308,21 @@ func (l *logs) forget(before time.Time) {
 			delete(l.byService, name)
 		}
 	}
-	for e, minutes := range l.edges {
-		maps.DeleteFunc(minutes, func(m int64, _ struct{}) bool { return m+60 <= cut })
-		if len(minutes) == 0 {
-			delete(l.edges, e)
+	for _, in := range []map[edge]map[int64]struct{}{l.edges, l.mentions} {
+		for e, minutes := range in {
+			maps.DeleteFunc(minutes, func(m int64, _ struct{}) bool { return m+60 <= cut })
+			if len(minutes) == 0 {
+				delete(in, e)
+			}
 		}
 	}
 }
 
-// namedServices are the services that a count's lines name: those that the
-// decoder read as called, and words of the pattern that look like the name of
-// a service.
-func namedServices(c event.Count) []string {
-	out := slices.Clone(c.Upstreams)
-	for word := range strings.FieldsFuncSeq(c.Template, notNameRune) {
+// likelyServices are the words of a pattern that look like the name of a
+// service.
+func likelyServices(template string) []string {
+	var out []string
+	for word := range strings.FieldsFuncSeq(template, notNameRune) {
 		word = strings.Trim(word, "-_")
 		if looksLikeService(word) && !slices.Contains(out, word) {
 			out = append(out, word)
@@ -310,8 +338,13 @@ func notNameRune(r rune) bool {
 // looksLikeService is strict: "search" and "web" are words before they are
 // services; the decoder reads those where a line says that they were called.
 func looksLikeService(word string) bool {
-	if len(word) < 5 {
+	if len(word) < 6 || len(word) > 64 {
 		return false
 	}
-	return strings.ContainsAny(word, "-") || strings.HasSuffix(word, "service") || strings.HasSuffix(word, "svc") || strings.HasSuffix(word, "_api")
+	for _, suffix := range []string{"service", "svc", "_api"} {
+		if rest, ok := strings.CutSuffix(word, suffix); ok && len(rest) >= 3 {
+			return true
+		}
+	}
+	return strings.Contains(word, "-")
 }

@@ -13,14 +13,25 @@ type topology struct {
 	always map[edge]struct{}
 	logs   *logs
 	near   map[string][]string
+	// known are all services that anything told of.
+	known map[string]bool
 }
 
 // calleeLabels name the called service on an alert about a call, as service
 // meshes and client libraries set them.
 var calleeLabels = []string{"upstream", "upstream_service", "destination_service", "destination_service_name", "destination_workload", "peer_service", "dependency", "target_service", "callee"}
 
-func newTopology(configured []Dependency, signals []*signal, l *logs) *topology {
-	t := &topology{always: map[edge]struct{}{}, logs: l, near: map[string][]string{}}
+func newTopology(configured []Dependency, signals []*signal, changes []*change, l *logs) *topology {
+	t := &topology{always: map[edge]struct{}{}, logs: l, near: map[string][]string{}, known: map[string]bool{}}
+	for _, s := range signals {
+		t.known[s.service] = true
+	}
+	for _, c := range changes {
+		t.known[c.service] = true
+	}
+	for service := range l.byService {
+		t.known[service] = true
+	}
 	for _, d := range configured {
 		for _, callee := range d.Calls {
 			t.always[edge{d.Service, callee}] = struct{}{}
@@ -44,6 +55,11 @@ func newTopology(configured []Dependency, signals []*signal, l *logs) *topology 
 	for e := range l.edges {
 		neighbours(e)
 	}
+	for e := range l.mentions {
+		if t.known[e.callee] {
+			neighbours(e)
+		}
+	}
 	for s, n := range t.near {
 		slices.Sort(n)
 		t.near[s] = slices.Compact(n)
@@ -56,7 +72,8 @@ func (t *topology) calls(a, b string, from, to time.Time) bool {
 	if _, ok := t.always[edge{a, b}]; ok {
 		return true
 	}
-	return t.logs.called(edge{a, b}, from, to)
+	e := edge{a, b}
+	return t.logs.called(e, from, to) || t.known[b] && t.logs.mentioned(e, from, to)
 }
 
 // adjacent reports whether one of the two calls the other.

@@ -113,7 +113,7 @@ func (sc *scene) weighCause(c *change) weighedChange {
 	clues := []clue{sc.inTime(c, &told), sc.inPlace(c), sc.onVictim(c, &told)}
 	ties := []clue{sc.unknownContent(c, &told), sc.errorVersions(c), sc.whatUndoingDid(c)}
 	clues = append(clues, ties...)
-	clues = append(clues, sc.newLines(c), sc.errorsBefore(c), sc.ranElsewhere(c), tookEffect(c), sc.operationalCause(c, &told))
+	clues = append(clues, sc.newLines(c), sc.errorsBefore(c), sc.ranElsewhere(c), sc.tookEffect(c), sc.operationalCause(c, &told))
 	w.points = told.points
 	for _, k := range clues {
 		w.points += k.points

@@ -33,6 +33,9 @@ func replaces(remedy, c *change) bool {
 // whatUndoingDid: the best test of a suspicion is what happened when the change
 // was taken back.
 func (sc *scene) whatUndoingDid(c *change) clue {
+	if sc.endedWith(c) {
+		return clue{pointsUndone, fmt.Sprintf("trouble lasted from its start until it %s", c.status)}
+	}
 	var otherEnded *change
 	for _, r := range sc.remedies {
 		if r.change == nil || r.change == c {
@@ -53,6 +56,15 @@ func (sc *scene) whatUndoingDid(c *change) clue {
 		return clue{pointsOtherUndone, fmt.Sprintf("trouble ended when another change, on %s, was taken back", otherEnded.service)}
 	}
 	return clue{}
+}
+
+// endedWith reports whether a change that did not come to its end began right
+// before the trouble, which was over as soon as the change was stopped.
+func (sc *scene) endedWith(c *change) bool {
+	if succeeded(c) || c.startedAt.IsZero() || c.finishedAt.IsZero() || sc.calm.IsZero() || !c.finishedAt.After(sc.onset) {
+		return false
+	}
+	return sc.onset.Sub(c.startedAt) <= atOnce && sc.calm.Sub(c.finishedAt).Abs() <= reportSlack
 }
 
 // undoesAny reports whether a remedy takes back any of the candidates, and not

@@ -119,7 +119,8 @@ func (sc *scene) onVictim(c *change, told *content) clue {
 
 // errorVersions: from which versions of its service the errors come.
 func (sc *scene) errorVersions(c *change) clue {
-	if c.version == "" || c.kind == event.ChangeFlag {
+	// The version of a flag, a setting or a migration is none that lines carry.
+	if c.version == "" || isSwitch(c) {
 		return clue{}
 	}
 	var firstError, firstLine time.Time
@@ -227,9 +228,13 @@ func sameCommits(a, b *change) bool {
 	return true
 }
 
-// tookEffect: a change that failed or was cancelled is seldom in effect.
-func tookEffect(c *change) clue {
+// tookEffect: a change that failed or was cancelled is seldom in effect, unless
+// the trouble lasted for just as long as it was under way.
+func (sc *scene) tookEffect(c *change) clue {
 	if c.status == event.ChangeFailed || c.status == event.ChangeCancelled {
+		if sc.endedWith(c) {
+			return clue{}
+		}
 		return clue{pointsNotInEffect, fmt.Sprintf("it %s", c.status)}
 	}
 	return clue{}
