@@ -54,6 +54,11 @@ const (
 	burstLines = 3
 	burstRatio = 4
 	burstGain  = 6
+	// trickle is the part of a burst's rate from which on what led into it
+	// counts as its beginning; less is what the pattern says on any day.
+	trickle = 0.04
+	// headPause is how long a burst may pause after its very first lines.
+	headPause = 5 * time.Second
 )
 
 // patternsOf collects the patterns of a service in [from, to), those of
@@ -181,11 +186,12 @@ func (p *pattern) findBurst(from, to time.Time) (burst, bool) {
 	for i > 0 {
 		next := points[i].first
 		j, ok := changePoint(points[:i], from, next)
-		if !ok || !leadsInto(points[j:i], next) {
+		if !ok || !leadsInto(points[j:i], next) || rate(total(points[j:i]), next.Sub(points[j].first)) < trickle*rate(total(points[i:]), to.Sub(next)) {
 			break
 		}
 		i = j
 	}
+	i = firstOfHead(points, i)
 	b := burst{pattern: p, at: points[i].first, before: total(points[:i]), n: total(points[i:])}
 	b.rate, b.priorRate = rate(b.n, to.Sub(b.at)), rate(b.before, b.at.Sub(from))
 	var n int64
@@ -196,6 +202,20 @@ func (p *pattern) findBurst(from, to time.Time) (burst, bool) {
 		}
 	}
 	return b, true
+}
+
+// firstOfHead goes back from a burst to the one or two first lines of a pattern
+// that came right before it: too few to be a rate, and yet its beginning.
+func firstOfHead(points []point, i int) int {
+	if i == 0 || total(points[:i]) >= burstLines {
+		return i
+	}
+	for j := i; j > 0; j-- {
+		if points[j].first.Sub(points[j-1].last) > headPause {
+			return i
+		}
+	}
+	return 0
 }
 
 // changePoint finds the index of the first point after the most likely upward

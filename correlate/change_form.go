@@ -73,7 +73,10 @@ func (k changeKey) track() changeTrack {
 
 // flagName is the name in a flag's version, as "name: off->on".
 func flagName(version string) string {
-	name, _, _ := strings.Cut(version, ":")
+	name := version
+	if i := strings.IndexAny(version, ":= "); i > 0 {
+		name = version[:i]
+	}
 	return strings.TrimSpace(name)
 }
 

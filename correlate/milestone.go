@@ -173,7 +173,7 @@ func burstBounds(b *burst) (time.Time, time.Time) {
 		head := b.third.Sub(b.at) / (burstLines - 1)
 		mean = max(head, time.Duration(float64(time.Second)/max(b.rate, 1e-3)))
 	}
-	before := min(max(4*mean, 2*time.Second), 2*time.Minute)
+	before := min(max(3*mean, 2*time.Second), 2*time.Minute)
 	return b.at.Add(-before), latest(b.third, b.at.Add(time.Second))
 }
 

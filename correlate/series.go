@@ -269,6 +269,20 @@ func noted(minutes map[int64]struct{}, from, to time.Time) bool {
 	return false
 }
 
+// since is the time of the first line of any service in [from, to): before it
+// there is no log, which is not the same as a log with nothing in it.
+func (l *logs) since(from, to time.Time) time.Time {
+	first := to
+	for _, of := range l.byService {
+		for _, s := range of {
+			if b := s.between(from.Truncate(time.Minute), to); len(b) > 0 && b[0].first.Before(first) {
+				first = b[0].first
+			}
+		}
+	}
+	return latest(first, from)
+}
+
 // erupted reports whether a pattern of trouble of the service was seen at least
 // five times in [from, to) and hardly in the hour before.
 func (l *logs) erupted(service string, from, to time.Time) bool {

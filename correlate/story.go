@@ -189,9 +189,10 @@ func (s *story) findBursts() {
 			until = minTime(until, latest(m.end, s.detected.Add(time.Second)))
 		}
 	}
+	logged := s.logs.since(from, until)
 	for _, service := range s.burstServices() {
 		for _, p := range s.logs.patternsOf(service, s.environment, from.Add(-baselineSpan), to, true) {
-			if b, ok := p.findBurst(from, until); ok {
+			if b, ok := p.findBurst(logged, until); ok {
 				s.bursts = append(s.bursts, b)
 			}
 		}

@@ -115,6 +115,10 @@ func (sc *scene) weighCause(c *change) weighedChange {
 	clues = append(clues, ties...)
 	clues = append(clues, sc.newLines(c), sc.errorsBefore(c), sc.ranElsewhere(c), sc.tookEffect(c), sc.operationalCause(c, &told))
 	w.points = told.points
+	if ties[2].points >= pointsUndone {
+		// What was taken back and ended the trouble did it, whatever it seems to do.
+		w.points = max(w.points, 0)
+	}
 	for _, k := range clues {
 		w.points += k.points
 	}
