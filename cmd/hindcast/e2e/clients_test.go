@@ -1,0 +1,202 @@
+package e2e
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// atomicURL is where a server is; "" while there is none.
+type atomicURL struct{ v atomic.Value }
+
+func (u *atomicURL) set(url string) { u.v.Store(url) }
+
+func (u *atomicURL) get() string {
+	url, _ := u.v.Load().(string)
+	return url
+}
+
+// client posts bodies one after the other, each until it is answered 2xx. Every
+// body holds facts that can be found again by their keys.
+type client struct {
+	kind, path string
+	// make makes the body with a number, and the keys of its facts.
+	make func(n int) (body any, keys []string)
+
+	set *clients
+	// What it has done; to be read when it has ended.
+	posts    int
+	answered []string // keys
+	refused  string   // a refusal ends it: then its bodies are wrong
+}
+
+type clients struct {
+	ctx    context.Context // ends them at once
+	all    []*client
+	to     *atomicURL
+	total  atomic.Int64
+	done   chan struct{}
+	finish func()
+}
+
+// stop lets every client end when its body is answered.
+func (s *clients) stop() { s.finish() }
+
+// acknowledged is the number of bodies that were answered 2xx.
+func (s *clients) acknowledged() int { return int(s.total.Load()) }
+
+func newClients(ctx context.Context, to *atomicURL) *clients {
+	s := &clients{ctx: ctx, to: to, done: make(chan struct{})}
+	s.finish = sync.OnceFunc(func() { close(s.done) })
+	s.all = []*client{
+		{kind: "message", path: "/ingest/messages", make: makeMessages},
+		{kind: "deploy", path: "/ingest/deploys", make: makeDeploys},
+		{kind: "webhook", path: "/ingest/alertmanager", make: makeWebhook},
+		{kind: "alert", path: "/api/v2/alerts", make: makeAlerts},
+		{kind: "recorder", path: "/ingest/alertmanager/events", make: makeRecorder},
+		{kind: "line", path: "/loki/api/v1/push", make: makeLines},
+	}
+	for _, c := range s.all {
+		c.set = s
+	}
+	return s
+}
+
+// giveUp bounds how long a client waits for a server: it ends even when none
+// comes back.
+const giveUp = time.Minute
+
+// post posts until the clients are stopped.
+func (c *client) post() {
+	transport := &http.Transport{}
+	defer transport.CloseIdleConnections()
+	web := &http.Client{Transport: transport}
+	for n := 0; ; n++ {
+		select {
+		case <-c.set.done:
+			return
+		default:
+		}
+		body, keys := c.make(n)
+		text, err := json.Marshal(body)
+		if err != nil {
+			panic(err) // the makers below make JSON
+		}
+		for deadline := time.Now().Add(giveUp); ; time.Sleep(5 * time.Millisecond) {
+			if c.try(web, text) {
+				c.answered = append(c.answered, keys...)
+				c.set.total.Add(1)
+				break
+			}
+			if c.refused != "" || c.set.ctx.Err() != nil || time.Now().After(deadline) {
+				return
+			}
+		}
+	}
+}
+
+// try posts once and reports whether it was answered 2xx.
+func (c *client) try(web *http.Client, text []byte) bool {
+	url := c.set.to.get()
+	if url == "" {
+		return false
+	}
+	c.posts++
+	ctx, cancel := context.WithTimeout(c.set.ctx, giveUp)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, url+c.path, bytes.NewReader(text))
+	if err != nil {
+		return false
+	}
+	req.Header.Set("Content-Type", "application/json")
+	resp, err := web.Do(req)
+	if err != nil {
+		return false
+	}
+	defer resp.Body.Close()
+	answer, err := io.ReadAll(resp.Body)
+	if resp.StatusCode/100 == 4 && resp.StatusCode != http.StatusTooManyRequests {
+		c.refused = fmt.Sprintf("%s: %s", resp.Status, answer)
+	}
+	return err == nil && resp.StatusCode/100 == 2
+}
+
+// The makers: some facts of one kind a body, of many services, so that no
+// incident becomes a monster.
+
+func service(n int) string { return fmt.Sprintf("service-%d", n%500) }
+
+func makeMessages(n int) (any, []string) {
+	key := fmt.Sprintf("message %d", n)
+	return map[string]any{"at": time.Now().UTC(), "author": "dana", "text": key}, []string{key}
+}
+
+func makeDeploys(n int) (any, []string) {
+	var list []map[string]any
+	var keys []string
+	for i := range 2 {
+		version := fmt.Sprintf("%d.%d", n, i)
+		list = append(list, map[string]any{"at": time.Now().UTC(), "service": service(n), "version": version, "kind": "deploy", "status": "succeeded", "actor": "mira"})
+		keys = append(keys, "deploy "+version)
+	}
+	return list, keys
+}
+
+// alertsOf makes two alerts that no other body has.
+func alertsOf(kind string, n int) (alerts []map[string]any, keys []string) {
+	for i := range 2 {
+		key := fmt.Sprintf("%s %d.%d", kind, n, i)
+		alerts = append(alerts, map[string]any{
+			"status":   "firing",
+			"labels":   map[string]string{"alertname": "Unique", "service": service(n), "severity": "info", "key": key},
+			"startsAt": time.Now().UTC().Truncate(time.Millisecond),
+			"endsAt":   time.Now().UTC().Add(time.Hour).Truncate(time.Millisecond),
+		})
+		keys = append(keys, key)
+	}
+	return alerts, keys
+}
+
+func makeWebhook(n int) (any, []string) {
+	alerts, keys := alertsOf("webhook", n)
+	for _, a := range alerts {
+		a["endsAt"] = "0001-01-01T00:00:00Z"
+	}
+	return map[string]any{
+		"version": "4", "groupKey": fmt.Sprintf("{}:{n=%d}", n), "status": "firing", "receiver": "hindcast", "alerts": alerts,
+	}, keys
+}
+
+func makeAlerts(n int) (any, []string) {
+	alerts, keys := alertsOf("alert", n)
+	return alerts, keys
+}
+
+func makeRecorder(n int) (any, []string) {
+	key := fmt.Sprintf("recorder %d", n)
+	now := time.Now().UTC()
+	return []map[string]any{{
+		"@timestamp": now, "instance": "am",
+		"data": map[string]any{"silenceCreated": map[string]any{"silence": map[string]any{
+			"id": key, "startsAt": now, "endsAt": now.Add(time.Hour), "updatedAt": now, "createdBy": "dana", "comment": "a comment",
+			"matchers": []map[string]any{{"type": "TYPE_EQUAL", "name": "key", "pattern": key}},
+		}}},
+	}}, []string{key}
+}
+
+func makeLines(n int) (any, []string) {
+	var values [][]string
+	var keys []string
+	for i := range 20 {
+		key := fmt.Sprintf("line %d.%d", n, i)
+		values = append(values, []string{fmt.Sprint(time.Now().UnixNano()), key})
+		keys = append(keys, key)
+	}
+	return map[string]any{"streams": []any{map[string]any{"stream": map[string]string{"service": service(n)}, "values": values}}}, keys
+}
