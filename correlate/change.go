@@ -90,7 +90,9 @@ type patternText struct {
 	count, baseline int64
 	first, last     time.Time
 	// isNew says that it was not seen before onset.
-	isNew     bool
+	isNew bool
+	// surged says that it came many times as often from onset on as before.
+	surged    bool
 	upstreams []string
 }
 

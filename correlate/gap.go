@@ -327,7 +327,7 @@ func (s *story) clockAhead() []event.ID {
 
 func (s *story) changeGaps(g *gapList) {
 	for _, r := range s.remedies {
-		if r.change == nil || !r.failed {
+		if r.change == nil || !r.failed || r.change.kind != event.ChangeRollback {
 			continue
 		}
 		what := fmt.Sprintf("%s of %s to %s", r.change.kind, r.change.service, orUnknownVersion(r.change.version))

@@ -16,6 +16,10 @@ const (
 	maxAlertTexts = 50
 )
 
+// surgeRatio is how many times as often as before a pattern must come to count
+// as good as new: from a rate that nobody minds to one that alerts.
+const surgeRatio = 10
+
 // gatherChanges selects the changes that may have caused the incident or
 // mended it: of its environment, from CauseWithin before the detection to its
 // last sign of life.
@@ -134,6 +138,7 @@ func (s *story) patternTexts(onset time.Time, minor bool) []patternText {
 	if minor {
 		services = services[:len(s.services)+len(s.nearby)]
 	}
+	logged := s.logs.since(from, to)
 	var out []patternText
 	for _, service := range services {
 		for _, p := range s.logs.patternsOf(service, s.environment, from, to, false) {
@@ -152,6 +157,7 @@ func (s *story) patternTexts(onset time.Time, minor bool) []patternText {
 			}
 			t.first, t.last = p.seen(from, to.Add(time.Second))
 			t.isNew = t.baseline == 0
+			t.surged = !t.isNew && rate(t.count, to.Sub(since)) >= surgeRatio*rate(t.baseline, since.Sub(logged))
 			for _, series := range p.series {
 				for _, u := range series.upstreams {
 					t.upstreams = insertSorted(t.upstreams, u)

@@ -96,9 +96,9 @@ func (s *story) toldByChange(m *reading) bool {
 }
 
 // findCure finds the remedy after which the trouble went: the last one that
-// was done before the signs of recovery. Rollbacks and restarts that were done
-// before it and changed nothing failed; another deploy may have been meant for
-// something else.
+// was done before the signs of recovery. Rollbacks that were done before it and
+// changed nothing failed; another deploy may have been meant for something
+// else, and a restart may have helped for a while.
 func (s *story) findCure() {
 	sign := s.recovered()
 	for _, r := range s.remedies {
@@ -130,7 +130,7 @@ func (s *story) findCure() {
 		if r == s.remedy || r.failed || r.done.IsZero() || !r.done.Before(s.remedy.began()) {
 			continue
 		}
-		if r.change != nil && (r.change.kind == event.ChangeRollback || r.change.kind == event.ChangeRestart) {
+		if r.change != nil && r.change.kind == event.ChangeRollback {
 			r.failed = true
 		}
 	}

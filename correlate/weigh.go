@@ -292,8 +292,8 @@ func (sc *scene) unknownContent(c *change, told *content) clue {
 	}
 	lag := sc.onset.Sub(c.at())
 	for _, p := range sc.symptoms {
-		if p.service == c.service && p.isNew && sc.victim[c.service] == "" && lag <= atOnce {
-			return clue{pointsUnknownContent, fmt.Sprintf("%s has errors that it did not have before it", c.service)}
+		if p.service == c.service && (p.isNew || p.surged) && sc.victim[c.service] == "" && lag <= atOnce {
+			return clue{pointsUnknownContent, fmt.Sprintf("%s has errors that it did not have, or hardly, before it", c.service)}
 		}
 	}
 	return clue{}

@@ -196,7 +196,7 @@ func (sc *scene) errorsBefore(c *change) clue {
 			continue
 		}
 		seen = true
-		if p.isNew || !p.first.Before(effective(c)) {
+		if p.isNew || p.surged || !p.first.Before(effective(c)) {
 			return clue{}
 		}
 	}
