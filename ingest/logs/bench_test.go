@@ -43,6 +43,7 @@ func benchPush(b *testing.B, n int) []byte {
 func reportLines(b *testing.B, body []byte, lines int) {
 	b.SetBytes(int64(len(body)))
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*lines), "ns/line")
+	b.ReportMetric(float64(lines), "lines/op")
 }
 
 func BenchmarkLokiProto(b *testing.B) {
