@@ -37,6 +37,7 @@ func describeReady(h huma.API) huma.Operation {
 
 func (a *api) getReady(context.Context, *struct{}) (*reply, error) {
 	if err := a.Ready(); err != nil {
+		//nolint:nilerr // the answer tells the error
 		return plainText(http.StatusServiceUnavailable, "hindcast is not ready: "+err.Error()+"\n"), nil
 	}
 	return plainText(http.StatusOK, "hindcast is ready.\n"), nil

@@ -122,7 +122,7 @@ func (d *draft) gaps() {
 		return
 	}
 	for _, g := range d.t.Gaps {
-		d.printf("- **%s**: %s%s\n", inline(string(g.Kind)), inline(g.Explanation), d.cited(" ", g.Evidence))
+		d.printf("- **%s**: %s%s\n", inline(string(g.Kind)), inline(g.Explanation), d.cited(g.Evidence))
 	}
 }
 

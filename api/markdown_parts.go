@@ -9,12 +9,12 @@ import (
 	"github.com/hindcast/hindcast/ingest/event"
 )
 
-// cited links to evidence in parentheses, behind a separator; "" without any.
-func (d *draft) cited(separator string, facts []event.ID) string {
+// cited links to evidence in parentheses, behind a space; "" without any.
+func (d *draft) cited(facts []event.ID) string {
 	if len(facts) == 0 {
 		return ""
 	}
-	return separator + "(" + evidence(d.base, facts) + ")"
+	return " (" + evidence(d.base, facts) + ")"
 }
 
 func (d *draft) milestones() {
@@ -60,10 +60,10 @@ func (d *draft) notes() {
 		}
 		d.printf("- **%s**: %s\n", inline(string(m.Name)), orText(inline(m.Explanation), "see its evidence."))
 		if m.Derived != nil {
-			d.printf("  - Derived: %s, by %s%s\n", clockOr(m.Derived.At, "unknown"), inline(m.Derived.Rule), d.cited(" ", m.Derived.Evidence))
+			d.printf("  - Derived: %s, by %s%s\n", clockOr(m.Derived.At, "unknown"), inline(m.Derived.Rule), d.cited(m.Derived.Evidence))
 		}
 		for _, a := range m.Alternatives {
-			d.printf("  - Not %s, by %s: %s%s\n", clock(a.At), inline(a.Rule), inline(a.WhyNot), d.cited(" ", a.Evidence))
+			d.printf("  - Not %s, by %s: %s%s\n", clock(a.At), inline(a.Rule), inline(a.WhyNot), d.cited(a.Evidence))
 		}
 	}
 }
@@ -104,7 +104,7 @@ func (d *draft) change(c *timeline.Change) {
 	if c.URL != "" {
 		d.printf(", %s", link("run", c.URL))
 	}
-	d.printf("%s\n", d.cited(" ", c.Events))
+	d.printf("%s\n", d.cited(c.Events))
 	for _, r := range c.Reasons {
 		d.printf("  - %s\n", inline(r))
 	}
@@ -161,7 +161,7 @@ func (d *draft) entry(e *timeline.Entry) {
 	if e.Why != "" {
 		d.printf(" — %s", inline(e.Why))
 	}
-	d.printf("%s", d.cited(" ", e.Events))
+	d.printf("%s", d.cited(e.Events))
 	for i, l := range e.Links {
 		if i == maxEvidence {
 			break

@@ -119,7 +119,7 @@ func (s *story) wakeAt() time.Time {
 		soonest(m.start.Add(s.cfg.ChronicAfter))
 		soonest(m.start.Add(s.cfg.NotifiedLate + time.Second))
 	}
-	end, _, _ := s.lastEnd()
+	end, _ := s.lastEnd()
 	for _, t := range []time.Time{s.lastSign, s.calm, end, latest(end, s.calm)} {
 		if !t.IsZero() {
 			soonest(t.Add(s.cfg.QuietPeriod))

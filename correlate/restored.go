@@ -56,7 +56,7 @@ func (s *story) endUnknown(m *signal) bool {
 	if !m.changesAt.IsZero() {
 		return false
 	}
-	end, _, ok := s.lastEnd()
+	end, ok := s.lastEnd()
 	if !ok {
 		return false
 	}
@@ -64,8 +64,8 @@ func (s *story) endUnknown(m *signal) bool {
 	return !m.lastSeen.After(after.Add(stampSlack)) && s.now.Sub(after) >= s.cfg.QuietPeriod
 }
 
-// lastEnd is the last stated end of any member, and that member.
-func (s *story) lastEnd() (time.Time, *signal, bool) {
+// lastEnd is the last stated end of any member.
+func (s *story) lastEnd() (time.Time, bool) {
 	var last *signal
 	for _, m := range s.members {
 		if m.ending == endResolved && !s.refired(m) && (last == nil || m.end.After(last.end)) {
@@ -73,9 +73,9 @@ func (s *story) lastEnd() (time.Time, *signal, bool) {
 		}
 	}
 	if last == nil {
-		return time.Time{}, nil, false
+		return time.Time{}, false
 	}
-	return last.end, last, true
+	return last.end, true
 }
 
 func (s *story) restoredByEnds(last *signal) []candidate {

@@ -4,7 +4,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/hindcast/hindcast/ingest/event"
 )
 
 // topology says which services call which: as configured, as alerts' labels
@@ -41,7 +40,7 @@ func newTopology(configured []Dependency, signals []*signal, changes []*change, 
 		if s.service == "" {
 			continue
 		}
-		if callee := event.Labels(s.labels()).First(calleeLabels...); callee != "" && callee != s.service {
+		if callee := s.labels().First(calleeLabels...); callee != "" && callee != s.service {
 			t.always[edge{s.service, callee}] = struct{}{}
 		}
 	}

@@ -107,9 +107,7 @@ func namesIn(text string) []string {
 			names = append(names, strings.Trim(id, "_$"))
 		}
 	}
-	for _, k := range kebabRE.FindAllString(text, -1) {
-		names = append(names, k)
-	}
+	names = append(names, kebabRE.FindAllString(text, -1)...)
 	for _, re := range []*regexp.Regexp{quotedRE, sqlNameRE} {
 		for _, m := range re.FindAllStringSubmatch(text, -1) {
 			for _, group := range m[1:] {

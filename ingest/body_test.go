@@ -7,6 +7,7 @@ import (
 	"compress/zlib"
 	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -129,7 +130,7 @@ func TestReadAllGrowsToTheSize(t *testing.T) {
 				}
 				body, err := readAll(bytes.NewReader(make([]byte, size)), announced, limit, &h)
 				if limit < int64(size) {
-					if err != errTooLarge {
+					if !errors.Is(err, errTooLarge) {
 						t.Errorf("%d bytes with a limit of %d: %v", size, limit, err)
 					}
 				} else if err != nil || len(body) != size {

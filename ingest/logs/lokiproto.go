@@ -85,7 +85,7 @@ func (b *builder) protoStream(msg string) error {
 	for pos := 0; pos < len(msg); {
 		f, err := nextField(msg, &pos)
 		if err != nil {
-			return nil // not reached: the first pass has read the same
+			return nil //nolint:nilerr // not reached: the first pass has read the same
 		}
 		if f.num != streamEntries {
 			continue
@@ -202,7 +202,7 @@ func nextField(msg string, pos *int) (wireField, error) {
 	}
 	f := wireField{num: num, typ: typ}
 	start := *pos + n
-	m := 0
+	var m int
 	switch typ {
 	case protowire.VarintType:
 		f.varint, m = protowire.ConsumeVarint(rest[n:])

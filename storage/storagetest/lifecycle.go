@@ -3,7 +3,6 @@ package storagetest
 import (
 	"context"
 	"errors"
-	"fmt"
 	"sync"
 	"testing"
 	"time"
@@ -145,5 +144,5 @@ func testCancelled(t *testing.T, open Open) {
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
 	_, err := s.Fact(ctx, signal(1))
-	wantErr(t, fmt.Sprint("fact with a cancelled context"), err, context.Canceled)
+	wantErr(t, "fact with a cancelled context", err, context.Canceled)
 }
