@@ -72,9 +72,9 @@ func (g *grouping) rivals(of *stretch) []*stretch {
 
 // covers reports whether a silence matches a member that was on, or had just
 // ended, when it was made or changed.
-func (c *component) covers(e *event.Event, now time.Time, grace time.Duration) bool {
+func (c *component) covers(e *event.Event, grace time.Duration) bool {
 	return slices.ContainsFunc(c.members, func(m *signal) bool {
-		return !m.start.After(e.OccurredAt.Add(stampSlack)) && !m.until(now).Before(e.OccurredAt.Add(-grace)) && silenceMatches(e.Silence, m.labels())
+		return !m.start.After(e.OccurredAt.Add(stampSlack)) && !m.until().Before(e.OccurredAt.Add(-grace)) && silenceMatches(e.Silence, m.labels())
 	})
 }
 
@@ -83,7 +83,7 @@ func (e *Engine) stretchOf(c *component) *stretch {
 	s.from = c.members[0].start
 	fingerprints := 0
 	for i, m := range c.members {
-		s.to = latest(s.to, m.until(e.now))
+		s.to = latest(s.to, m.until())
 		if m.service != "" && !slices.Contains(s.services, m.service) {
 			s.services = append(s.services, m.service)
 		}

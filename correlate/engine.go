@@ -202,7 +202,7 @@ func (e *Engine) group(now time.Time) *grouping {
 	e.refreshChanges()
 	g.signals = slices.DeleteFunc(g.signals, func(s *signal) bool { return e.cfg.heartbeat(s.labels()) })
 	g.topology = newTopology(e.cfg.Topology, g.signals, e.changes, &e.memory.logs)
-	l := &linker{cfg: &e.cfg, now: now, topology: g.topology, logs: &e.memory.logs, cold: &e.cold}
+	l := &linker{cfg: &e.cfg, topology: g.topology, logs: &e.memory.logs, cold: &e.cold}
 	g.components = l.components(g.signals, e.memory.shelf(event.KindMute).all(), e.said)
 	g.byService, g.byBase = map[string][]*signal{}, map[string][]*stretch{}
 	for _, s := range g.signals {
@@ -240,7 +240,7 @@ func (e *Engine) isStale(g *grouping, i int, old *result, key string) bool {
 		return true
 	}
 	// Lines that come now say little of what began before the logs at hand.
-	return e.touched.concern(c, g.stretches[i].services, old, g.topology, e.atHand(c), e.now, e.cfg.QuietPeriod)
+	return e.touched.concern(c, g.stretches[i].services, old, g.topology, e.atHand(c), e.cfg.QuietPeriod)
 }
 
 // retire drops the results of components that are no more.

@@ -54,7 +54,7 @@ func newEntry(kind timeline.EntryKind, at time.Time, summary, why string, facts 
 
 // fired is the entry of a member that began to fire.
 func (s *story) fired(m *signal) timeline.Entry {
-	e := alertEntry(m, s.why(m, s.now))
+	e := alertEntry(m, s.why(m))
 	if runbook := s.cfg.runbook(m); runbook != "" {
 		e.Links = append(e.Links, runbook)
 	}

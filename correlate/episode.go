@@ -51,10 +51,11 @@ func (e *episode) name() string {
 	return "alert " + e.observations[0].Fingerprint.String()
 }
 
-// until is the end of the episode for questions of overlap: now while it fires.
-func (e *episode) until(now time.Time) time.Time {
+// until is the end of the episode for questions of overlap: the end of time
+// while it fires.
+func (e *episode) until() time.Time {
 	if e.ending == endFiring || e.end.IsZero() {
-		return now
+		return event.MaxTime
 	}
 	return e.end
 }

@@ -93,10 +93,13 @@ func (s *story) notificationGaps(g *gapList, t *timeline.Timeline) {
 
 // age is for how long a member was on, as far as anybody said so.
 func (s *story) age(m *signal) time.Duration {
-	if m.ending == endFiring && m.changesAt.IsZero() {
+	switch {
+	case m.ending != endFiring:
+		return m.end.Sub(m.start)
+	case m.changesAt.IsZero():
 		return m.lastSeen.Sub(m.start)
 	}
-	return m.until(s.now).Sub(m.start)
+	return s.now.Sub(m.start)
 }
 
 // told are the members that were in a delivery that reaches people.

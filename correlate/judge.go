@@ -138,7 +138,7 @@ func (s *story) patternTexts(onset time.Time, minor bool) []patternText {
 	if minor {
 		services = services[:len(s.services)+len(s.nearby)]
 	}
-	logged := s.logs.since(from, to)
+	logged := s.logs.since(s.burstServices(), from, to)
 	var out []patternText
 	for _, service := range services {
 		for _, p := range s.logs.patternsOf(service, s.environment, from, to, false) {

@@ -26,7 +26,6 @@ type component struct {
 // on the order in which facts arrive.
 type linker struct {
 	cfg      *Config
-	now      time.Time
 	topology *topology
 	logs     *logs
 	parent   map[event.ID]event.ID
@@ -62,9 +61,9 @@ const (
 )
 
 // why tells people about a link.
-func (k link) why(now time.Time) string {
+func (k link) why() string {
 	text := k.akin
-	apart, pause := k.b.start.Sub(k.a.start), k.b.start.Sub(k.a.until(now))
+	apart, pause := k.b.start.Sub(k.a.start), k.b.start.Sub(k.a.until())
 	switch k.when {
 	case startedTogether:
 		text += "; started " + brief(apart) + " apart"
@@ -200,7 +199,7 @@ func (l *linker) sweep(as, bs []*signal, akin func(a, b *signal) string) {
 
 // mayReach reports whether a signal that began long ago may still be near.
 func (l *linker) mayReach(a, b *signal) bool {
-	return b.start.Sub(a.until(l.now)) <= l.cfg.QuietPeriod
+	return b.start.Sub(a.until()) <= l.cfg.QuietPeriod
 }
 
 // near says how two signals, of which a starts first, are near in time. Beyond LinkWithin they must overlap, or follow within the quiet
@@ -211,7 +210,7 @@ func (l *linker) near(a, b *signal) nearness {
 	if apart <= l.cfg.LinkWithin {
 		return startedTogether
 	}
-	pause := b.start.Sub(a.until(l.now))
+	pause := b.start.Sub(a.until())
 	if pause > l.cfg.QuietPeriod {
 		return notNear
 	}
@@ -278,7 +277,7 @@ func (l *linker) linkInhibited(signals []*signal, mutes []*event.Event) {
 	}
 	at := func(print event.Fingerprint, t time.Time) *signal {
 		for _, s := range firing[print] {
-			if !s.start.After(t) && !s.until(l.now).Before(t) {
+			if !s.start.After(t) && !s.until().Before(t) {
 				return s
 			}
 		}
@@ -398,12 +397,12 @@ func (s *signal) received() time.Time {
 }
 
 // why says how a member came to be one.
-func (c *component) why(m *signal, now time.Time) string {
+func (c *component) why(m *signal) string {
 	if m == c.members[0] {
 		return "the incident's first signal"
 	}
 	if k, ok := c.bonds[m.id]; ok {
-		return k.why(now)
+		return k.why()
 	}
 	return "linked through another member"
 }

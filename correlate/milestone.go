@@ -314,8 +314,8 @@ func (s *story) silenceAcknowledges(e *event.Event) (candidate, bool) {
 // answers reports whether a silence was made for this incident: it covers a
 // member, and no rival for whose sake it was made.
 func (s *story) answers(e *event.Event) bool {
-	return s.covers(e, s.now, s.cfg.QuietPeriod) && !slices.ContainsFunc(s.rivals, func(r *stretch) bool {
-		return r.covers(e, s.now, s.cfg.QuietPeriod)
+	return s.covers(e, s.cfg.QuietPeriod) && !slices.ContainsFunc(s.rivals, func(r *stretch) bool {
+		return r.covers(e, s.cfg.QuietPeriod)
 	})
 }
 

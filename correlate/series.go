@@ -269,12 +269,12 @@ func noted(minutes map[int64]struct{}, from, to time.Time) bool {
 	return false
 }
 
-// since is the time of the first line of any service in [from, to): before it
+// since is the time of the first line of the services in [from, to): before it
 // there is no log, which is not the same as a log with nothing in it.
-func (l *logs) since(from, to time.Time) time.Time {
+func (l *logs) since(services []string, from, to time.Time) time.Time {
 	first := to
-	for _, of := range l.byService {
-		for _, s := range of {
+	for _, service := range services {
+		for _, s := range l.byService[service] {
 			if b := s.between(from.Truncate(time.Minute), to); len(b) > 0 && b[0].first.Before(first) {
 				first = b[0].first
 			}

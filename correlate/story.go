@@ -129,7 +129,7 @@ func (s *story) member(print event.Fingerprint, at time.Time, grace time.Duratio
 		if m.start.After(at.Add(stampSlack)) {
 			continue
 		}
-		if until := m.until(s.now); !until.Add(grace).Before(at) {
+		if until := m.until(); !until.Add(grace).Before(at) {
 			found = m
 		}
 	}
@@ -171,7 +171,7 @@ func (s *story) gatherSilences(m *memory) {
 		}
 	}
 	for _, e := range m.shelf(event.KindSilence).between(from, to) {
-		if muted[e.Silence.ID] || s.covers(e, s.now, s.cfg.QuietPeriod) {
+		if muted[e.Silence.ID] || s.covers(e, s.cfg.QuietPeriod) {
 			s.silences = append(s.silences, e)
 		}
 	}
@@ -189,10 +189,16 @@ func (s *story) findBursts() {
 			until = minTime(until, latest(m.end, s.detected.Add(time.Second)))
 		}
 	}
-	logged := s.logs.since(from, until)
-	for _, service := range s.burstServices() {
+	services := s.burstServices()
+	logged := s.logs.since(services, from, until)
+	for _, service := range services {
 		for _, p := range s.logs.patternsOf(service, s.environment, from.Add(-baselineSpan), to, true) {
-			if b, ok := p.findBurst(logged, until); ok {
+			since := logged
+			if p.points[0].first.Sub(logged) < time.Second {
+				// The log begins with the trouble: its silence before was one.
+				since = from
+			}
+			if b, ok := p.findBurst(since, until); ok {
 				s.bursts = append(s.bursts, b)
 			}
 		}

@@ -97,12 +97,12 @@ func (t *touches) count(c *event.Count) {
 
 // concern reports whether facts came that a component may hang on. Logs count
 // only where they are at hand.
-func (t *touches) concern(c *component, services []string, r *result, top *topology, logsCount bool, now time.Time, grace time.Duration) bool {
+func (t *touches) concern(c *component, services []string, r *result, top *topology, logsCount bool, grace time.Duration) bool {
 	hit := func(spans []span) bool { return slices.ContainsFunc(spans, r.window.overlaps) }
 	if hit(t.alerts[""]) || !r.minor && (hit(t.changes) || logsCount && hit(t.lines)) {
 		return true
 	}
-	if slices.ContainsFunc(t.silences, func(e *event.Event) bool { return c.covers(e, now, grace) }) {
+	if slices.ContainsFunc(t.silences, func(e *event.Event) bool { return c.covers(e, grace) }) {
 		return true
 	}
 	touched := func(service string) bool { return hit(t.alerts[service]) || logsCount && hit(t.logs[service]) }
