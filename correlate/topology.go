@@ -3,7 +3,6 @@ package correlate
 import (
 	"slices"
 	"time"
-
 )
 
 // topology says which services call which: as configured, as alerts' labels
