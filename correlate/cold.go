@@ -1,6 +1,7 @@
 package correlate
 
 import (
+	"maps"
 	"slices"
 	"time"
 
@@ -30,6 +31,16 @@ func (c *cold) remember(components []*component) {
 		}
 	}
 }
+
+// forget drops what is remembered of incidents that nothing is left of.
+func (c *cold) forget(before time.Time) {
+	maps.DeleteFunc(c.incident, func(signal, in event.ID) bool {
+		return signal.Time().Before(before) && in.Time().Before(before.Add(-maxIncident))
+	})
+}
+
+// maxIncident is how long an incident may go on and still be known as one.
+const maxIncident = 30 * 24 * time.Hour
 
 // logsOf is the stretch of time whose logs a component is derived from.
 func (e *Engine) logsOf(c *component) span {

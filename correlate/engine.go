@@ -439,9 +439,21 @@ func (s *story) pins() []event.ID {
 }
 
 // Forget drops facts that tell of nothing after the given time, and what was
-// derived from them. The incidents stay published.
+// derived from them. An alert is kept while its incident goes on: an incident
+// must not lose its first signal, by which it is named. The incidents stay
+// published.
 func (e *Engine) Forget(before time.Time) {
-	e.memory.forget(before)
+	last := map[event.ID]time.Time{}
+	for _, k := range e.signals {
+		for _, s := range k.signals {
+			in := e.cold.incident[s.id]
+			last[in] = latest(last[in], signEnd(s))
+		}
+	}
+	e.memory.forget(before, func(o *event.Observation) bool {
+		return last[e.cold.incident[o.ID()]].Before(before)
+	})
+	e.cold.forget(before)
 	e.ForgetLogs(before)
 	clear(e.signals)
 	clear(e.read)

@@ -102,11 +102,12 @@ func (m *memory) shelf(k event.Kind) *shelf {
 	return s
 }
 
-// forget drops facts that ended before the given time.
-func (m *memory) forget(before time.Time) {
+// forget drops facts that ended before the given time; of alerts those that
+// over says may go.
+func (m *memory) forget(before time.Time, over func(*event.Observation) bool) {
 	for print, known := range m.alerts {
 		kept := slices.DeleteFunc(known, func(o *event.Observation) bool {
-			return lastSign(o).Before(before)
+			return lastSign(o).Before(before) && over(o)
 		})
 		if len(kept) == 0 {
 			delete(m.alerts, print)

@@ -60,6 +60,11 @@ func (r *Runner) follow(ctx context.Context, claim storage.Claim) (*follower, er
 	if r.options.Settle == 0 {
 		from = r.options.Clock().Add(-r.options.Lookback)
 	}
+	known, err := r.store.Published(ctx, from)
+	if err != nil {
+		return nil, fmt.Errorf("read what is published: %w", err)
+	}
+	from = f.reach(from, known)
 	err = r.store.Window(ctx, from, to, func(p storage.FactPage) error {
 		f.observe(p)
 		return nil
@@ -70,9 +75,7 @@ func (r *Runner) follow(ctx context.Context, claim storage.Claim) (*follower, er
 	if err := f.readLogs(ctx, from, to); err != nil {
 		return nil, err
 	}
-	if err := f.adopt(ctx, from); err != nil {
-		return nil, err
-	}
+	f.adopt(known)
 	f.fresh = nil
 	return f, nil
 }
@@ -92,13 +95,24 @@ func (f *follower) readLogs(ctx context.Context, from, to time.Time) error {
 	return nil
 }
 
+// reach moves the beginning of the window back to that of the oldest incident
+// that goes on: it is named by its first signal, which must be read.
+func (f *follower) reach(from time.Time, known []storage.Published) time.Time {
+	floor := from.Add(-maxReach)
+	for _, p := range known {
+		if at := p.Incident.ID.Time(); !p.Incident.Sealed && at.Before(from) && at.After(floor) {
+			from = at
+		}
+	}
+	return from
+}
+
+// maxReach bounds how far before its window a runner reads.
+const maxReach = 30 * 24 * time.Hour
+
 // adopt tells the engine what is published, so that only what changed is
 // published again.
-func (f *follower) adopt(ctx context.Context, since time.Time) error {
-	known, err := f.store.Published(ctx, since)
-	if err != nil {
-		return fmt.Errorf("read what is published: %w", err)
-	}
+func (f *follower) adopt(known []storage.Published) {
 	for _, p := range known {
 		f.published[p.Incident.ID] = &publication{
 			revision: p.Incident.Revision, digest: p.Digest, aliases: p.Incident.Aliases, signals: p.Signals,
@@ -112,7 +126,6 @@ func (f *follower) adopt(ctx context.Context, since time.Time) error {
 		}
 		f.engine.Adopt(p.Incident.ID, p.Signals, p.Digest, seal)
 	}
-	return nil
 }
 
 func (f *follower) observe(p storage.FactPage) {
