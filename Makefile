@@ -1,0 +1,99 @@
+# hindcast's build. `make help` lists what there is.
+#
+# `make test` is the whole test and does all the set-up it needs: it fetches an
+# Alertmanager and a Prometheus into .cache/ once, and builds the linter there.
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
+
+CACHE    := $(CURDIR)/.cache
+LINTER   := $(CACHE)/bin/golangci-lint
+VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+REVISION ?= $(shell git rev-parse HEAD 2>/dev/null)
+LDFLAGS  := -s -w \
+	-X github.com/prometheus/common/version.Version=$(VERSION) \
+	-X github.com/prometheus/common/version.Revision=$(REVISION)
+
+# What can be set: how long each decoder is fuzzed, what go test is given, which
+# packages are tested.
+FUZZTIME ?= 3s
+TESTFLAGS ?=
+PACKAGES ?= ./...
+
+# The race detector needs a C compiler; the binary does not.
+RACE := $(if $(shell command -v cc || command -v gcc || command -v clang),-race)
+
+export CGO_ENABLED ?= 0
+
+.PHONY: help
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: build
+build: ## Build bin/hindcast
+	go build -trimpath -ldflags '$(LDFLAGS)' -o bin/hindcast ./cmd/hindcast
+
+.PHONY: test
+test: check lint cross fuzz test-race ## Everything that CI runs: checks, linter, builds, fuzzing, all tests with the race detector
+
+.PHONY: test-race
+test-race: components ## All tests with the race detector, the real components included
+	@[[ -n '$(RACE)' ]] || echo 'There is no C compiler: the tests run without the race detector.'
+	set -a; . '$(CACHE)/components.env'; set +a; \
+	CGO_ENABLED=$(if $(RACE),1,0) go test $(RACE) -timeout=15m $(TESTFLAGS) $(PACKAGES)
+
+.PHONY: quick
+quick: ## Short tests without set-up: what needs a component is skipped
+	go test -short $(TESTFLAGS) $(PACKAGES)
+
+.PHONY: check
+check: ## Formatting, go vet, tidy and unchanged modules
+	@unformatted=$$(git ls-files -co --exclude-standard '*.go' | xargs gofmt -l); \
+	if [[ -n $$unformatted ]]; then echo "not formatted with gofmt:"; echo "$$unformatted"; exit 1; fi
+	go vet ./...
+	go mod tidy -diff
+	go mod verify
+
+.PHONY: lint
+lint: $(LINTER) ## Run golangci-lint (built once into .cache)
+	GOLANGCI_LINT_CACHE='$(CACHE)/golangci-lint' $(LINTER) run ./...
+
+$(LINTER): .ci/tools/golangci-lint/go.mod .ci/tools/golangci-lint/go.sum
+	cd .ci/tools/golangci-lint && go build -o $@ github.com/golangci/golangci-lint/v2/cmd/golangci-lint
+
+.PHONY: cross
+cross: ## Build for the systems that are supported, without cgo
+	for target in linux/amd64 linux/arm64 darwin/arm64 windows/amd64; do \
+		echo "GOOS=$${target%/*} GOARCH=$${target#*/} go build ./cmd/hindcast"; \
+		CGO_ENABLED=0 GOOS=$${target%/*} GOARCH=$${target#*/} go build -o /dev/null ./cmd/hindcast; \
+	done
+
+.PHONY: fuzz
+fuzz: ## Fuzz every decoder and parser for FUZZTIME each (3s)
+	.ci/fuzz $(FUZZTIME)
+
+.PHONY: bench
+bench: ## Measure throughput, latency and memory against their targets (some minutes, 2 GB of disk)
+	go run ./cmd/hindcast-bench
+
+.PHONY: cover
+cover: components ## Tests with coverage, as .cache/cover.html
+	set -a; . '$(CACHE)/components.env'; set +a; \
+	go test -coverprofile='$(CACHE)/cover.out' -coverpkg=./... $(PACKAGES)
+	go tool cover -html='$(CACHE)/cover.out' -o '$(CACHE)/cover.html'
+	go tool cover -func='$(CACHE)/cover.out' | tail -1
+
+.PHONY: components
+components: ## Fetch the real Alertmanager and Prometheus into .cache, once
+	@mkdir -p '$(CACHE)'
+	@.ci/components > '$(CACHE)/components.env'
+
+.PHONY: clean
+clean: ## Remove what was built; .cache stays (make distclean removes it too)
+	rm -rf bin dist
+
+.PHONY: distclean
+distclean: clean ## Remove all that was built and fetched
+	rm -rf '$(CACHE)'
