@@ -152,3 +152,14 @@ func (e *Engine) Adopt(id event.ID, signals []event.ID, digest string, wake time
 	}
 	e.results[id] = &result{digest: digest, wake: wake, adopted: slices.Clone(signals)}
 }
+
+// Waits reports whether the last [Engine.Derive] left out incidents because
+// their logs are not at hand.
+func (e *Engine) Waits() bool {
+	for _, r := range e.results {
+		if r.overdue {
+			return true
+		}
+	}
+	return false
+}

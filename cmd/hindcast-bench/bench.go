@@ -227,7 +227,7 @@ func (b *bench) acknowledged(ctx context.Context) error {
 	_, u, err := b.used(func() (err error) {
 		beside, err = b.logs.besideLogs(ctx, manyLines, func(ctx context.Context) error {
 			b.everyBeat(ctx, 20*time.Millisecond, int(b.size.stage/(20*time.Millisecond)), func(ctx context.Context, i int) error {
-				a := newAlert("Beside", "shop-01", fmt.Sprintf("10.1.%d.%d:9100", i/250, i%250), time.Now())
+				a := newAlert("Beside", fmt.Sprintf("beside-%02d", i%100), fmt.Sprintf("10.1.%d.%d:9100", i/250, i%250), time.Now())
 				began := time.Now()
 				if err := b.client.postAlerts(ctx, []postedAlert{a}); err != nil {
 					return err

@@ -26,8 +26,13 @@ type follower struct {
 	published map[event.ID]*publication
 	// unpublished wait because the store did not take them.
 	unpublished []correlate.Derived
-	// derived, tidied and reread are when that was done last.
+	// counts came and wait for the next derivation that looks at logs.
+	counts []event.Count
+	// derived, tidied and reread are when that was done last; derived is when
+	// logs and the passing of time were last looked at, and took how long that
+	// lasted.
 	derived, tidied, reread time.Time
+	took                    time.Duration
 	// fresh are receipts that no timeline reflects yet, for the lag.
 	fresh []time.Time
 }
@@ -80,21 +85,6 @@ func (r *Runner) follow(ctx context.Context, claim storage.Claim) (*follower, er
 	return f, nil
 }
 
-// readLogs reads the latest hours of log counts. A replay's are all read: its
-// clock stands still while it is played.
-func (f *follower) readLogs(ctx context.Context, from, to time.Time) error {
-	if f.options.Settle == 0 {
-		from = later(from, f.options.Clock().Add(-f.options.HotLogs))
-		f.engine.HoldLogs(from)
-	}
-	counts, err := f.store.Counts(ctx, storage.CountQuery{From: from, To: to})
-	if err != nil {
-		return fmt.Errorf("read log counts: %w", err)
-	}
-	f.observe(storage.FactPage{Counts: counts})
-	return nil
-}
-
 // reach moves the beginning of the window back to that of the oldest incident
 // that goes on: it is named by its first signal, which must be read.
 func (f *follower) reach(from time.Time, known []storage.Published) time.Time {
@@ -128,8 +118,15 @@ func (f *follower) adopt(known []storage.Published) {
 	}
 }
 
+// observe gives facts to the engine; counts only after observeCounts.
 func (f *follower) observe(p storage.FactPage) {
-	f.engine.Observe(p.Events, p.Observations, p.Counts)
+	f.engine.Observe(p.Events, p.Observations, nil)
+	if len(f.counts)+len(p.Counts) > maxCounts {
+		f.observeCounts()
+		f.engine.Observe(nil, nil, p.Counts)
+	} else {
+		f.counts = append(f.counts, p.Counts...)
+	}
 	f.last = later(f.last, receipt(p))
 	f.read += p.Len()
 	f.metrics.read(p)
@@ -158,8 +155,9 @@ func (f *follower) now() time.Time {
 	return f.options.Clock()
 }
 
-// cycle reads what came, derives and publishes. Lines alone wait a moment,
-// unless it is urgent: they come all the time.
+// cycle reads what came, derives and publishes. Lines wait a moment, unless it
+// is urgent: they come all the time and concern many incidents, and an alert is
+// to be seen at once.
 func (f *follower) cycle(ctx context.Context, urgent bool) error {
 	news, err := f.readFeed(ctx)
 	if err != nil {
@@ -170,12 +168,29 @@ func (f *follower) cycle(ctx context.Context, urgent bool) error {
 			return err
 		}
 	}
-	if since := f.options.Clock().Sub(f.derived); !urgent && !news && since >= 0 && since < linesWait {
-		return nil
+	if urgent || f.isDue() {
+		return f.deriveAll(ctx)
 	}
+	if news {
+		return f.derive(ctx)
+	}
+	return nil
+}
+
+// isDue reports whether it is time to look at lines, and at what the passing of
+// time alone has changed.
+func (f *follower) isDue() bool {
+	since := f.options.Clock().Sub(f.derived)
+	return since < 0 || since >= min(max(linesWait, waitPerWork*f.took), mostWait)
+}
+
+func (f *follower) deriveAll(ctx context.Context) error {
+	began := time.Now()
+	f.observeCounts()
 	if err := f.derive(ctx); err != nil {
 		return err
 	}
+	f.derived, f.took = f.options.Clock(), time.Since(began)
 	f.tidy()
 	return nil
 }
@@ -215,21 +230,18 @@ func (f *follower) readAgain(ctx context.Context) error {
 	return nil
 }
 
-// derive lends the engine the logs that it lacks, derives, and publishes what
-// changed.
+// derive derives, and publishes what changed. What needs logs that the engine
+// lacks is derived once they were lent; to ask for them each time would be to
+// group all alerts twice.
 func (f *follower) derive(ctx context.Context) error {
 	began := time.Now()
 	now := f.now()
-	for _, s := range f.engine.Missing(now) {
-		counts, err := f.store.Counts(ctx, storage.CountQuery{From: s.From, To: s.To})
-		if err != nil {
-			return fmt.Errorf("read log counts from %s to %s: %w", s.From, s.To, err)
-		}
-		f.engine.Lend(s, counts)
-	}
 	f.unpublished = append(f.unpublished, f.engine.Derive(now)...)
-	f.engine.Return()
-	f.derived = f.options.Clock()
+	if f.engine.Waits() {
+		if err := f.deriveOld(ctx, now); err != nil {
+			return err
+		}
+	}
 	f.metrics.derive.Observe(time.Since(began).Seconds())
 	if err := f.publish(ctx); err != nil {
 		return err

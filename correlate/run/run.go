@@ -155,11 +155,15 @@ func (r *Runner) Reload(ctx context.Context, config correlate.Config) error {
 	}
 }
 
-// How often the runner looks without being woken, how long lines alone may
-// wait until they are derived from, and how soon it tries again after an error.
+// How often the runner looks without being woken, how long lines wait until
+// they are derived from, and how soon it tries again after an error. Where many
+// incidents are on, looking at lines takes long: then it is done less often, at
+// most one part of waitPerWork of the time, so that alerts need not wait for it.
 const (
 	lookEvery   = time.Second
 	linesWait   = time.Second
+	mostWait    = 10 * time.Second
+	waitPerWork = 200
 	firstRetry  = 100 * time.Millisecond
 	greatestTry = 10 * time.Second
 	tidyEvery   = 5 * time.Minute
