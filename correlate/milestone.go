@@ -369,6 +369,8 @@ func (s *story) mitigatedBy(r *remedy, end time.Time, ended bool) candidate {
 	c.latest = r.done.Add(time.Minute)
 	if ended {
 		c.latest = latest(end, r.done).Add(stampSlack)
+	} else if !s.calm.IsZero() {
+		c.latest = latest(s.calm, r.done).Add(rolloutTail)
 	}
 	if !s.calm.IsZero() {
 		c.latest = minTime(c.latest, latest(s.calm, r.done).Add(recoverWithin/10))
