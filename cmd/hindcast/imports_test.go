@@ -34,6 +34,7 @@ var mayImport = map[string][]string{
 	"api/...":             {"ingest/event", "correlate/timeline", "storage", "api/..."},
 	"proto/...":           {},
 	"deploy/...":          {},
+	"docs":                {},
 	"cmd/...":             {"..."},
 }
 
@@ -43,7 +44,7 @@ var mayImport = map[string][]string{
 var onlyIn = map[string][]string{
 	module + "/proto/...":                        {"ingest/envelope", "cmd/..."},
 	"github.com/prometheus/alertmanager/...":     {"ingest/alertmanager"},
-	"github.com/grafana/loki/...":                {"ingest/logs"},
+	"github.com/grafana/loki/...":                {"ingest/logs", "cmd/hindcast-bench"},
 	"github.com/danielgtaylor/huma/...":          {"api", "api/..."},
 	"github.com/alecthomas/kong":                 {"cmd/..."},
 	"go.yaml.in/yaml/...":                        {"cmd/..."},
