@@ -5,7 +5,6 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"hash"
-	"io"
 	"math"
 	"time"
 
@@ -15,24 +14,45 @@ import (
 
 // digest hashes values with their lengths, so that no two sequences of values
 // look alike.
-type digest struct{ h hash.Hash }
+//
+// Values are many and small, so they are gathered before they are hashed.
+type digest struct{ *gathered }
 
-func newDigest() digest { return digest{sha256.New()} }
+type gathered struct {
+	h   hash.Hash
+	buf []byte
+}
+
+// gatherBytes is how much is hashed at once.
+const gatherBytes = 256
+
+func newDigest() digest {
+	return digest{&gathered{h: sha256.New(), buf: make([]byte, 0, gatherBytes)}}
+}
+
+// room hashes what was gathered when n more bytes do not fit.
+func (g *gathered) room(n int) {
+	if len(g.buf)+n > gatherBytes {
+		g.h.Write(g.buf)
+		g.buf = g.buf[:0]
+	}
+}
 
 func (d digest) int(n int64) {
-	var b [8]byte
-	binary.BigEndian.PutUint64(b[:], uint64(n))
-	d.h.Write(b[:])
+	d.room(8)
+	d.buf = binary.BigEndian.AppendUint64(d.buf, uint64(n))
 }
 
 func (d digest) bytes(b []byte) {
 	d.int(int64(len(b)))
-	d.h.Write(b)
+	d.room(len(b))
+	d.buf = append(d.buf, b...)
 }
 
 func (d digest) text(s string) {
 	d.int(int64(len(s)))
-	io.WriteString(d.h, s)
+	d.room(len(s))
+	d.buf = append(d.buf, s...)
 }
 
 func (d digest) time(t time.Time) {
@@ -40,7 +60,11 @@ func (d digest) time(t time.Time) {
 	d.int(int64(t.Nanosecond()))
 }
 
-func (d digest) sum() string { return hex.EncodeToString(d.h.Sum(nil)[:16]) }
+func (d digest) sum() string {
+	d.h.Write(d.buf)
+	d.buf = d.buf[:0]
+	return hex.EncodeToString(d.h.Sum(nil)[:16])
+}
 
 // digestOf is a digest of a timeline without its revision and aliases, which
 // tell of its history and not of what happened. It goes over the fields by

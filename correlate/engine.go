@@ -24,6 +24,10 @@ type Engine struct {
 	// signals are by fingerprint and hold until an observation tells something
 	// new or the time comes at which the alert's keep-alive elapses.
 	signals map[event.Fingerprint]*knownSignals
+	// sorted are all signals in order, but for heartbeats. until is when the
+	// first of them may differ without a new fact, or earlier. Zero: never.
+	sorted []*signal
+	until  time.Time
 	// pending are the alerts of which something came since.
 	pending map[event.Fingerprint]struct{}
 	// changes are formed of all reports; stale after a new one.
@@ -87,7 +91,7 @@ func (e *Engine) Configure(cfg Config) error {
 		return err
 	}
 	e.cfg, e.phrases, e.all = cfg, p, true
-	clear(e.signals)
+	e.forgetSignals()
 	clear(e.read)
 	return nil
 }
@@ -195,12 +199,12 @@ type grouping struct {
 func (e *Engine) group(now time.Time) *grouping {
 	if now.Before(e.now) {
 		e.all = true
-		clear(e.signals)
+		e.forgetSignals()
 	}
 	e.now = now
-	g := &grouping{signals: e.refreshSignals()}
+	e.refreshSignals()
 	e.refreshChanges()
-	g.signals = slices.DeleteFunc(g.signals, func(s *signal) bool { return e.cfg.heartbeat(s.labels()) })
+	g := &grouping{signals: e.sorted}
 	g.topology = newTopology(e.cfg.Topology, g.signals, e.changes, &e.memory.logs)
 	l := &linker{cfg: &e.cfg, topology: g.topology, logs: &e.memory.logs, cold: &e.cold}
 	g.components = l.components(g.signals, e.memory.shelf(event.KindMute).all(), e.said)
@@ -261,24 +265,74 @@ func (e *Engine) retire(live map[event.ID]bool) []Derived {
 	return out
 }
 
-// refreshSignals is all signals in order, formed again where needed. What
-// differs from before is touched.
-func (e *Engine) refreshSignals() []*signal {
-	var out []*signal
-	for print, observations := range e.memory.alerts {
-		k := e.signals[print]
-		_, pending := e.pending[print]
-		if k == nil || pending || (!k.until.IsZero() && !k.until.After(e.now)) {
-			formed := e.formSignals(observations)
-			e.touchDifference(k, formed)
-			k = formed
-			e.signals[print] = k
+// refreshSignals forms signals again where needed. What differs from before is
+// touched.
+func (e *Engine) refreshSignals() {
+	var formed []*signal
+	old := map[*signal]bool{}
+	form := func(print event.Fingerprint) {
+		before, now := e.signals[print], e.formSignals(e.memory.alerts[print])
+		e.touchDifference(before, now)
+		e.signals[print] = now
+		e.until = earliest(e.until, now.until)
+		if before != nil {
+			for _, s := range before.signals {
+				old[s] = true
+			}
 		}
-		out = append(out, k.signals...)
+		for _, s := range now.signals {
+			if !s.heartbeat {
+				formed = append(formed, s)
+			}
+		}
+	}
+	if len(e.signals) == 0 {
+		for print := range e.memory.alerts {
+			form(print)
+		}
+	} else {
+		for print := range e.pending {
+			form(print)
+		}
+		if !e.until.IsZero() && !e.until.After(e.now) {
+			e.until = time.Time{}
+			for print, k := range e.signals {
+				if !k.until.IsZero() && !k.until.After(e.now) {
+					form(print)
+				} else {
+					e.until = earliest(e.until, k.until)
+				}
+			}
+		}
 	}
 	clear(e.pending)
-	slices.SortFunc(out, compareSignals)
-	return out
+	if len(formed)+len(old) == 0 {
+		return
+	}
+	slices.SortFunc(formed, compareSignals)
+	e.sorted = mergeSignals(e.sorted, old, formed)
+}
+
+// mergeSignals is a list in order without those that are old and with those
+// that were formed, which are in order too.
+func mergeSignals(list []*signal, old map[*signal]bool, formed []*signal) []*signal {
+	out := make([]*signal, 0, len(list)+len(formed))
+	for _, s := range list {
+		if old[s] {
+			continue
+		}
+		for len(formed) > 0 && compareSignals(formed[0], s) < 0 {
+			out, formed = append(out, formed[0]), formed[1:]
+		}
+		out = append(out, s)
+	}
+	return append(out, formed...)
+}
+
+// forgetSignals has all signals formed again.
+func (e *Engine) forgetSignals() {
+	clear(e.signals)
+	e.sorted, e.until = nil, time.Time{}
 }
 
 // touchDifference touches the stretches of the signals that are not as they
@@ -455,7 +509,7 @@ func (e *Engine) Forget(before time.Time) {
 	})
 	e.cold.forget(before)
 	e.ForgetLogs(before)
-	clear(e.signals)
+	e.forgetSignals()
 	clear(e.read)
 	e.changesStale = true
 	for id, r := range e.results {

@@ -11,7 +11,7 @@ import (
 // Where the members themselves came late nothing is too late: a site loads its
 // past.
 func (s *story) tooLate(e *event.Event) bool {
-	if s.members[0].received().Sub(signEnd(s.members[0])) > s.cfg.SealAfter {
+	if s.members[0].received.Sub(signEnd(s.members[0])) > s.cfg.SealAfter {
 		return false
 	}
 	return e.ReceivedAt.Sub(latest(e.OccurredAt, s.lastSign)) > s.cfg.SealAfter

@@ -28,8 +28,10 @@ type linker struct {
 	cfg      *Config
 	topology *topology
 	logs     *logs
-	parent   map[event.ID]event.ID
-	signals  map[event.ID]*signal
+	// parent is by the signals' indexes.
+	parent []int32
+	// signals are by ID, where anything asks for them.
+	signals map[event.ID]*signal
 	// links are all that were found, for the members' whys.
 	links []link
 	// cut are signals that a person said do not belong.
@@ -92,12 +94,17 @@ type Link struct {
 
 // components groups signals, which are in order.
 func (l *linker) components(signals []*signal, mutes []*event.Event, said []Link) []*component {
-	l.parent = make(map[event.ID]event.ID, len(signals))
-	l.signals = make(map[event.ID]*signal, len(signals))
-	for _, s := range signals {
-		l.parent[s.id] = s.id
-		for _, id := range s.ids {
-			l.signals[id] = s
+	l.parent = make([]int32, len(signals))
+	for i, s := range signals {
+		s.index = int32(i)
+		l.parent[i] = s.index
+	}
+	if len(said) > 0 || len(signals) > 0 && signals[0].start.Before(l.cold.from) {
+		l.signals = make(map[event.ID]*signal, len(signals))
+		for _, s := range signals {
+			for _, id := range s.ids {
+				l.signals[id] = s
+			}
 		}
 	}
 	l.cut = map[event.ID]bool{}
@@ -271,6 +278,9 @@ func (l *linker) linkGroups(byGroup map[string][]*signal) {
 
 // linkInhibited links the source and the target of an inhibition.
 func (l *linker) linkInhibited(signals []*signal, mutes []*event.Event) {
+	if len(mutes) == 0 {
+		return
+	}
 	firing := map[event.Fingerprint][]*signal{}
 	for _, s := range signals {
 		firing[s.fingerprint] = append(firing[s.fingerprint], s)
@@ -330,27 +340,34 @@ func (l *linker) join(k link) {
 		return
 	}
 	l.links = append(l.links, k)
-	ra, rb := l.root(a.id), l.root(b.id)
+	ra, rb := l.root(a.index), l.root(b.index)
 	if ra != rb {
 		l.parent[ra] = rb
 	}
 }
 
-func (l *linker) root(id event.ID) event.ID {
-	for l.parent[id] != id {
-		l.parent[id] = l.parent[l.parent[id]]
-		id = l.parent[id]
+func (l *linker) root(i int32) int32 {
+	for l.parent[i] != i {
+		l.parent[i] = l.parent[l.parent[i]]
+		i = l.parent[i]
 	}
-	return id
+	return i
 }
 
 // collect makes the components. A member's bond is its least link to an
 // earlier member, which is the same whatever the order.
 func (l *linker) collect(signals []*signal) []*component {
-	byRoot := map[event.ID]*component{}
+	least := make([]*link, len(signals))
+	for i := range l.links {
+		k := &l.links[i]
+		if old := least[k.b.index]; old == nil || old.akin == remembered || k.akin != remembered && compareLinks(*k, *old) < 0 {
+			least[k.b.index] = k
+		}
+	}
+	byRoot := make([]*component, len(signals))
 	var out []*component
-	for _, s := range signals {
-		root := l.root(s.id)
+	for i, s := range signals {
+		root := l.root(s.index)
 		c := byRoot[root]
 		if c == nil {
 			c = &component{bonds: map[event.ID]link{}}
@@ -358,11 +375,8 @@ func (l *linker) collect(signals []*signal) []*component {
 			out = append(out, c)
 		}
 		c.members = append(c.members, s)
-	}
-	for _, k := range l.links {
-		c := byRoot[l.root(k.b.id)]
-		if old, ok := c.bonds[k.b.id]; !ok || old.akin == remembered || k.akin != remembered && compareLinks(k, old) < 0 {
-			c.bonds[k.b.id] = k
+		if least[i] != nil {
+			c.bonds[s.id] = *least[i]
 		}
 	}
 	for _, c := range out {
@@ -375,7 +389,7 @@ func (l *linker) collect(signals []*signal) []*component {
 // others was sealed. Where all came late, as when a site loads its past, all
 // stay.
 func (c *component) setLateAside(sealAfter time.Duration) {
-	late := func(s *signal) bool { return s.received().Sub(signEnd(s)) > sealAfter }
+	late := func(s *signal) bool { return s.received.Sub(signEnd(s)) > sealAfter }
 	if !slices.ContainsFunc(c.members, late) || !slices.ContainsFunc(c.members, func(s *signal) bool { return !late(s) }) {
 		return
 	}
@@ -385,15 +399,6 @@ func (c *component) setLateAside(sealAfter time.Duration) {
 		}
 	}
 	c.members = slices.DeleteFunc(c.members, late)
-}
-
-// received is when a signal was first heard of.
-func (s *signal) received() time.Time {
-	var at time.Time
-	for _, o := range s.observations {
-		at = earliest(at, o.FirstReceivedAt)
-	}
-	return at
 }
 
 // why says how a member came to be one.

@@ -21,6 +21,14 @@ type signal struct {
 	rank        int
 	paging      bool
 	groups      []string
+	// callee is the service that its labels name as called.
+	callee string
+	// heartbeat says that its alert fires for ever on purpose.
+	heartbeat bool
+	// received is when it was first heard of.
+	received time.Time
+	// index is its place among the signals that are being grouped.
+	index int32
 	// starts are when its alert began to fire, in order: this episode's and all
 	// others'.
 	starts []time.Time
@@ -40,9 +48,12 @@ func (c *Config) newSignal(e *episode, starts []time.Time) *signal {
 		severity:    c.Labels.SeverityOf(labels),
 		starts:      starts,
 	}
+	s.callee = labels.First(calleeLabels...)
+	s.heartbeat = c.heartbeat(labels)
 	s.rank = c.severityRank(s.severity)
 	s.paging = slices.Contains(c.PagingSeverities, s.severity)
 	for _, o := range e.observations {
+		s.received = earliest(s.received, o.FirstReceivedAt)
 		for _, g := range o.Groups {
 			if binds(g) && !slices.Contains(s.groups, g) {
 				s.groups = append(s.groups, g)

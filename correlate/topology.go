@@ -39,8 +39,8 @@ func newTopology(configured []Dependency, signals []*signal, changes []*change, 
 		if s.service == "" {
 			continue
 		}
-		if callee := s.labels().First(calleeLabels...); callee != "" && callee != s.service {
-			t.always[edge{s.service, callee}] = struct{}{}
+		if s.callee != "" && s.callee != s.service {
+			t.always[edge{s.service, s.callee}] = struct{}{}
 		}
 	}
 	neighbours := func(e edge) {
