@@ -251,6 +251,27 @@ func get(t *testing.T, url string) string {
 	return string(body)
 }
 
+// TestRefusals holds that every reason for a refusal is explained.
+func TestRefusals(t *testing.T) {
+	page, found := read(t, "operating.md"), 0
+	for _, f := range sources(t, "../ingest") {
+		ast.Inspect(f, func(n ast.Node) bool {
+			s, ok := n.(*ast.ValueSpec)
+			if !ok || len(s.Names) != 1 || len(s.Values) != 1 || !strings.HasPrefix(s.Names[0].Name, "reason") || text(s.Values[0]) == "" {
+				return true
+			}
+			found++
+			if !strings.Contains(page, "`"+text(s.Values[0])+"`") {
+				t.Errorf("docs/operating.md does not explain the reason %s", text(s.Values[0]))
+			}
+			return true
+		})
+	}
+	if found < 10 {
+		t.Errorf("found only %d reasons", found)
+	}
+}
+
 // TestFlags holds that every flag that a page names exists.
 func TestFlags(t *testing.T) {
 	var help strings.Builder
