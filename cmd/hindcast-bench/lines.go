@@ -6,8 +6,8 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/grafana/loki/pkg/push"
 	"github.com/klauspost/compress/snappy"
+	"google.golang.org/protobuf/encoding/protowire"
 )
 
 // The log lines are those of twenty services on four nodes, five patterns a
@@ -20,26 +20,33 @@ const (
 
 // pushBody is a push in protobuf and snappy of what one node wrote in the
 // second before at. Like numbers give like lines.
-func pushBody(n int, at time.Time, lines int) ([]byte, error) {
+func pushBody(n int, at time.Time, lines int) []byte {
 	r := rand.New(rand.NewPCG(uint64(n), 7))
-	var req push.PushRequest
+	body := make([]byte, 0, 256*lines)
 	for i := range servicesOfNode {
 		service := fmt.Sprintf("shop-%02d", n%nodes*servicesOfNode+i)
-		s := push.Stream{
-			Labels:  fmt.Sprintf(`{app="%s", namespace="shop", env="prod", pod="%s-7d4b9c-x2x1z", node="node-%d"}`, service, service, n%nodes),
-			Entries: make([]push.Entry, 0, lines/servicesOfNode),
-		}
+		// Loki's logproto: a push has streams (1), a stream labels (1) and entries
+		// (2), an entry a timestamp (1) and a line (2).
+		stream := appendText(nil, 1, fmt.Sprintf(`{app="%s", namespace="shop", env="prod", pod="%s-7d4b9c-x2x1z", node="node-%d"}`, service, service, n%nodes))
 		for j := range lines / servicesOfNode {
 			when := at.Add(time.Second * time.Duration(j*servicesOfNode-lines) / time.Duration(lines))
-			s.Entries = append(s.Entries, push.Entry{Timestamp: when, Line: line(r, service, when)})
+			entry := appendText(nil, 1, string(timestamp(when)))
+			entry = appendText(entry, 2, line(r, service, when))
+			stream = appendText(stream, 2, string(entry))
 		}
-		req.Streams = append(req.Streams, s)
+		body = appendText(body, 1, string(stream))
 	}
-	body, err := req.Marshal()
-	if err != nil {
-		return nil, fmt.Errorf("encode a push: %w", err)
-	}
-	return snappy.Encode(nil, body), nil
+	return snappy.Encode(nil, body)
+}
+
+func appendText(b []byte, field protowire.Number, text string) []byte {
+	return protowire.AppendString(protowire.AppendTag(b, field, protowire.BytesType), text)
+}
+
+// timestamp is a google.protobuf.Timestamp.
+func timestamp(t time.Time) []byte {
+	b := protowire.AppendVarint(protowire.AppendTag(nil, 1, protowire.VarintType), uint64(t.Unix()))
+	return protowire.AppendVarint(protowire.AppendTag(b, 2, protowire.VarintType), uint64(t.Nanosecond()))
 }
 
 // line is one of the five patterns: most are information, one in a hundred is
