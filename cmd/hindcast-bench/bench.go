@@ -253,8 +253,9 @@ func (b *bench) everyBeat(ctx context.Context, every time.Duration, n int, f fun
 		if i++; i > n {
 			return
 		}
+		beat := i // i goes on while f runs
 		wg.Go(func() {
-			if err := f(ctx, i); err != nil && ctx.Err() == nil {
+			if err := f(ctx, beat); err != nil && ctx.Err() == nil {
 				s.fail()
 				b.report.say("failed: %v", err)
 			}
