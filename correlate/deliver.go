@@ -22,22 +22,30 @@ type stretch struct {
 // it names by ID, else the one incident that is on and of which it names a
 // service, else the one incident that is on, when the message names no service
 // of another. What remains is not attached.
+//
+// An acknowledgement that names no alert goes the same way.
 func (e *Engine) deliver(g *grouping) map[*component][]*reading {
-	messages := e.memory.shelf(event.KindMessage).all()
-	if len(messages) == 0 {
+	messages, acks := e.memory.shelf(event.KindMessage).all(), e.memory.shelf(event.KindAcknowledgement).all()
+	if len(messages)+len(acks) == 0 {
 		return nil
 	}
 	p := e.newPost(g)
 	out := map[*component][]*reading{}
 	for _, m := range messages {
-		to, why := p.addressee(m)
-		if to == nil {
+		if to, why := p.addressee(m, m.Message); to != nil {
+			if m.Message.Thread != "" {
+				p.threads[m.Message.Channel+"\x00"+m.Message.Thread] = to
+			}
+			out[to.component] = append(out[to.component], &reading{Event: m, means: e.readMessage(m), why: why})
+		}
+	}
+	for _, a := range acks {
+		if len(a.Acknowledgement.Alerts) > 0 {
 			continue
 		}
-		if m.Message.Thread != "" {
-			p.threads[m.Message.Channel+"\x00"+m.Message.Thread] = to
+		if to, why := p.addressee(a, &event.Message{Incident: a.Acknowledgement.Incident, Text: a.Acknowledgement.Note}); to != nil {
+			out[to.component] = append(out[to.component], &reading{Event: a, means: meansAcknowledges, why: why})
 		}
-		out[to.component] = append(out[to.component], &reading{Event: m, means: e.readMessage(m), why: why})
 	}
 	return out
 }
@@ -141,35 +149,35 @@ func (e *Engine) newPost(g *grouping) *post {
 	return p
 }
 
-func (p *post) addressee(m *event.Event) (*stretch, string) {
-	if to := p.named(m.Message.Incident); to != nil {
+func (p *post) addressee(at *event.Event, m *event.Message) (*stretch, string) {
+	if to := p.named(m.Incident); to != nil {
 		return to, "names the incident"
 	}
-	if to := p.named(m.Message.Text); to != nil {
+	if to := p.named(m.Text); to != nil {
 		return to, "links to the incident"
 	}
-	if m.Message.Thread != "" {
-		if to := p.threads[m.Message.Channel+"\x00"+m.Message.Thread]; to != nil {
+	if m.Thread != "" {
+		if to := p.threads[m.Channel+"\x00"+m.Thread]; to != nil {
 			return to, "in the incident's thread"
 		}
 	}
-	spoken := p.spoken(m.Message.Text)
+	spoken := p.spoken(m.Text)
 	var on []*stretch
 	for _, service := range spoken {
 		for _, s := range p.byService[service] {
-			if !m.OccurredAt.After(s.to) && !m.OccurredAt.Before(s.from.Add(-reportedEarly)) && !slices.Contains(on, s) {
+			if !at.OccurredAt.After(s.to) && !at.OccurredAt.Before(s.from.Add(-reportedEarly)) && !slices.Contains(on, s) {
 				on = append(on, s)
 			}
 		}
 	}
-	if to := single(on, m.OccurredAt); to != nil {
+	if to := single(on, at.OccurredAt); to != nil {
 		return to, "names a service of the only incident that is on there"
 	}
 	if len(spoken) > 0 {
 		return nil, ""
 	}
 	for _, s := range p.base {
-		if !m.OccurredAt.After(s.to) && !m.OccurredAt.Before(s.from) {
+		if !at.OccurredAt.After(s.to) && !at.OccurredAt.Before(s.from) {
 			on = append(on, s)
 		}
 	}

@@ -73,8 +73,15 @@ func (s *story) window() (from, to time.Time) {
 }
 
 // gather collects the story of a component.
-func (e *Engine) gather(c *component, t *topology, messages []*reading) *story {
-	s := &story{cfg: &e.cfg, now: e.now, component: c, topology: t, logs: &e.memory.logs, messages: messages}
+func (e *Engine) gather(c *component, t *topology, letters []*reading) *story {
+	s := &story{cfg: &e.cfg, now: e.now, component: c, topology: t, logs: &e.memory.logs}
+	for _, l := range letters {
+		if l.Acknowledgement != nil {
+			s.acks = append(s.acks, l.Event)
+		} else {
+			s.messages = append(s.messages, l)
+		}
+	}
 	s.detected = c.members[0].start
 	s.byPrint = make(map[event.Fingerprint][]*signal, len(c.members))
 	for _, m := range c.members {
