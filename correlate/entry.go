@@ -157,7 +157,7 @@ func (s *story) notifiedSummary(n *event.Event, state string) string {
 func (s *story) serviceOf(refs []event.AlertRef, at time.Time) string {
 	service := ""
 	for _, r := range refs {
-		m := s.member(r.Fingerprint, at, notifyGrace)
+		m := s.member(r.Fingerprint, at)
 		if m == nil || m.service == service {
 			continue
 		}
@@ -192,7 +192,7 @@ func (s *story) muted() []timeline.Entry {
 	for _, k := range order {
 		events := grouped[k]
 		first, last := events[0], events[len(events)-1]
-		m := s.member(k.print, first.OccurredAt, notifyGrace)
+		m := s.member(k.print, first.OccurredAt)
 		e := newEntry(timeline.EntryMuted, first.OccurredAt, fmt.Sprintf("%s is muted by %s", m.name(), strings.TrimSpace(k.by)), "mutes a member", first.ID, last.ID)
 		e.Service, e.Fingerprint = m.service, k.print.String()
 		e.Labels = event.Labels{"by": strings.TrimSpace(k.by)}

@@ -19,7 +19,7 @@ func (s *story) gaps(t *timeline.Timeline) []timeline.Gap {
 	s.notificationGaps(&g, t)
 	s.alertGaps(&g)
 	s.endGaps(&g)
-	s.sourceGaps(&g, t)
+	s.sourceGaps(&g)
 	s.sizeGaps(&g)
 	s.changeGaps(&g)
 	if len(s.late) > 0 {
@@ -111,7 +111,7 @@ func (s *story) told() map[*signal]bool {
 			continue
 		}
 		for _, r := range slices.Concat(n.Notification.Firing, n.Notification.Resolved) {
-			if m := s.member(r.Fingerprint, n.OccurredAt, notifyGrace); m != nil {
+			if m := s.member(r.Fingerprint, n.OccurredAt); m != nil {
 				out[m] = true
 			}
 		}
@@ -249,7 +249,7 @@ func (s *story) silencedAt(m *signal, at time.Time) *event.Event {
 
 // sourceGaps report stretches in which a source was not there to tell: a
 // recorder between its end and its start, an Alertmanager that did not answer.
-func (s *story) sourceGaps(g *gapList, t *timeline.Timeline) {
+func (s *story) sourceGaps(g *gapList) {
 	from, to := s.detected.Add(-time.Minute), s.lastSign
 	away := map[string]*event.Event{}
 	for _, e := range s.sources {

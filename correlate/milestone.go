@@ -252,7 +252,7 @@ func sameDelivery(in []candidate) []candidate {
 // tellsFiring reports whether a notification tells of a member that fires.
 func (s *story) tellsFiring(n *event.Event) bool {
 	return slices.ContainsFunc(n.Notification.Firing, func(r event.AlertRef) bool {
-		return s.member(r.Fingerprint, n.OccurredAt, notifyGrace) != nil
+		return s.member(r.Fingerprint, n.OccurredAt) != nil
 	})
 }
 

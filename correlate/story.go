@@ -130,13 +130,13 @@ func (s *story) findNearby() {
 // member finds the member that an alert of another fact is: the episode of its
 // fingerprint that was on at the time, with some grace at the end, because
 // notifications of an end come after it.
-func (s *story) member(print event.Fingerprint, at time.Time, grace time.Duration) *signal {
+func (s *story) member(print event.Fingerprint, at time.Time) *signal {
 	var found *signal
 	for _, m := range s.byPrint[print] {
 		if m.start.After(at.Add(stampSlack)) {
 			continue
 		}
-		if until := m.until(); !until.Add(grace).Before(at) {
+		if until := m.until(); !until.Add(notifyGrace).Before(at) {
 			found = m
 		}
 	}
@@ -157,7 +157,7 @@ func (s *story) refersTo(r event.AlertRef) bool {
 
 func (s *story) gatherNotifications(m *memory) {
 	for _, n := range m.shelf(event.KindNotification).between(s.detected.Add(-stampSlack), s.lastSign.Add(notifyGrace)) {
-		about := func(r event.AlertRef) bool { return s.member(r.Fingerprint, n.OccurredAt, notifyGrace) != nil }
+		about := func(r event.AlertRef) bool { return s.member(r.Fingerprint, n.OccurredAt) != nil }
 		if slices.ContainsFunc(n.Notification.Firing, about) || slices.ContainsFunc(n.Notification.Resolved, about) {
 			s.notifications = append(s.notifications, n)
 		}
@@ -170,7 +170,7 @@ func (s *story) gatherSilences(m *memory) {
 	from, to := s.detected.Add(-stampSlack), s.lastSign.Add(afterwards)
 	muted := map[string]bool{}
 	for _, e := range m.shelf(event.KindMute).between(from, to) {
-		if s.member(e.Mute.Fingerprint, e.OccurredAt, notifyGrace) != nil {
+		if s.member(e.Mute.Fingerprint, e.OccurredAt) != nil {
 			s.mutes = append(s.mutes, e)
 			if e.Mute.SilenceID != "" {
 				muted[e.Mute.SilenceID] = true
