@@ -87,7 +87,7 @@ func TestNumber(t *testing.T) {
 func TestPushesDiffer(t *testing.T) {
 	at := time.Date(2026, 3, 14, 9, 26, 53, 0, time.UTC)
 	push := func(n int) string { return string(pushBody(n, at, linesPerPush)) }
-	if push(1) != push(1) {
+	if first, again := push(1), push(1); first != again {
 		t.Error("one number gave two pushes")
 	}
 	if push(1) == push(1+nodes) {
