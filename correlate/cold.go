@@ -125,14 +125,15 @@ func (e *Engine) HoldLogs(from time.Time) { e.cold.from = latest(e.cold.from, fr
 // ForgetLogs drops the log counts before the given time, but for those of
 // incidents that are on.
 func (e *Engine) ForgetLogs(before time.Time) {
+	from, limit := before, before.Add(-maxHeld)
 	for _, r := range e.results {
 		if r.open && r.window.to.After(before) {
-			before = minTime(before, latest(r.window.from, before.Add(-maxHeld)))
+			from = minTime(from, latest(r.logsFrom, limit))
 		}
 	}
-	if before.After(e.cold.from) {
-		e.cold.from = before
-		e.memory.logs.forget(before)
+	if from.After(e.cold.from) {
+		e.cold.from = from
+		e.memory.logs.forget(from)
 	}
 }
 

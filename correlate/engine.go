@@ -59,8 +59,10 @@ type result struct {
 	wake   time.Time
 	digest string
 	minor  bool
-	// open says that the incident is on and matters: its logs are kept.
-	open bool
+	// open says that the incident is on and matters: its logs are kept, from
+	// logsFrom on.
+	open     bool
+	logsFrom time.Time
 	// overdue says that it is to be derived as soon as its logs are at hand.
 	overdue bool
 	// adopted are the member IDs of a result that another engine derived.
@@ -455,7 +457,7 @@ func (e *Engine) derive(c *component, g *grouping, letters []*reading, beside []
 
 	d := Derived{Timeline: tl, Signals: memberIDs(c), Pins: s.pins(), Digest: digestOf(&tl)}
 	return d, &result{
-		window: e.windowOf(c), wake: s.wakeAt(), digest: d.Digest,
+		window: e.windowOf(c), logsFrom: e.logsOf(c).from, wake: s.wakeAt(), digest: d.Digest,
 		minor: tl.Incident.Minor,
 		open:  tl.Incident.Status != timeline.StatusClosed && !tl.Incident.Minor,
 	}

@@ -27,12 +27,20 @@ type follower struct {
 	// unpublished wait because the store did not take them.
 	unpublished []correlate.Derived
 	// counts came and wait for the next derivation that looks at logs.
-	counts []event.Count
+	counts     []event.Count
+	countsRead int
+	// volume is how many counts had been read when the runner last tidied up, and
+	// before that.
+	volume []volumeMark
 	// derived, tidied and reread are when that was done last; derived is when
 	// logs and the passing of time were last looked at, and took how long that
 	// lasted.
 	derived, tidied, reread time.Time
 	took                    time.Duration
+	// rest is how long to leave the processor to others after a derivation: as
+	// long as it took. In a storm of alerts those that come meanwhile are then
+	// derived from at once, and whoever sends them gets an answer in time.
+	rest time.Duration
 	// fresh are receipts that no timeline reflects yet, for the lag.
 	fresh []time.Time
 }
@@ -127,6 +135,7 @@ func (f *follower) observe(p storage.FactPage) {
 	} else {
 		f.counts = append(f.counts, p.Counts...)
 	}
+	f.countsRead += len(p.Counts)
 	f.last = later(f.last, receipt(p))
 	f.read += p.Len()
 	f.metrics.read(p)
@@ -246,6 +255,7 @@ func (f *follower) derive(ctx context.Context) error {
 	if err := f.publish(ctx); err != nil {
 		return err
 	}
+	f.rest = min(time.Since(began), mostRest)
 	f.metrics.reflected(f.fresh, f.options.Clock())
 	f.fresh = f.fresh[:0]
 	return nil
@@ -346,6 +356,6 @@ func (f *follower) tidy() {
 	if f.options.Settle > 0 {
 		return
 	}
-	f.engine.ForgetLogs(now.Add(-f.options.HotLogs))
+	f.forgetLogs(now)
 	f.engine.Forget(now.Add(-f.options.Lookback))
 }

@@ -8,27 +8,31 @@ import (
 	"github.com/hindcast/hindcast/storage"
 )
 
-// readLogs reads the latest hours of log counts, and what lies in the future by
-// the clock of its sender. A replay's are all read at once: its clock stands
-// still while it is played, and nobody knows when it began.
+// readLogs reads the latest hours of log counts, the latest first and no more
+// than may be held, and what lies in the future by the clock of its sender. A
+// replay's are all read at once: its clock stands still while it is played, and
+// nobody knows when it began.
 func (f *follower) readLogs(ctx context.Context, from, to time.Time) error {
 	if f.options.Settle > 0 {
 		_, err := f.readCounts(ctx, from, to)
 		return err
 	}
 	now := f.options.Clock()
-	from = later(from, now.Add(-f.options.HotLogs))
-	f.engine.HoldLogs(from)
-	for step := time.Minute; from.Before(now); {
-		n, err := f.readCounts(ctx, from, from.Add(step))
+	if _, err := f.readCounts(ctx, now, to); err != nil {
+		return err
+	}
+	held, oldest := now, later(from, now.Add(-f.options.HotLogs))
+	for step := 2 * time.Second; held.After(oldest) && f.countsRead < mostHeld; {
+		next := later(oldest, held.Add(-step))
+		n, err := f.readCounts(ctx, next, held)
 		if err != nil {
 			return err
 		}
-		from = from.Add(step)
-		step = nextStep(step, n)
+		held, step = next, nextStep(step, n)
 	}
-	_, err := f.readCounts(ctx, from, to)
-	return err
+	f.engine.HoldLogs(held)
+	f.volume = []volumeMark{{at: held}}
+	return nil
 }
 
 // nextStep keeps what is read at once near countsAtOnce: an hour of a busy site
@@ -79,4 +83,28 @@ func (f *follower) deriveOld(ctx context.Context, now time.Time) error {
 	}
 	f.unpublished = append(f.unpublished, f.engine.Derive(now)...)
 	return nil
+}
+
+// volumeMark says how many counts had been read at a time.
+type volumeMark struct {
+	at     time.Time
+	counts int
+}
+
+// mostHeld bounds the log counts that are held in memory, at some twenty bytes
+// each. A site that logs fifty thousand lines a second has so many within an
+// hour or two; what is older is read from the store when it is asked for.
+const mostHeld = 4_000_000
+
+// forgetLogs drops the logs that are too old or too many to be held.
+func (f *follower) forgetLogs(now time.Time) {
+	f.volume = append(f.volume, volumeMark{now, f.countsRead})
+	for len(f.volume) > 1 && f.countsRead-f.volume[1].counts >= mostHeld {
+		f.volume = f.volume[1:]
+	}
+	from := now.Add(-f.options.HotLogs)
+	if oldest := f.volume[0]; f.countsRead-oldest.counts >= mostHeld {
+		from = later(from, oldest.at)
+	}
+	f.engine.ForgetLogs(from)
 }

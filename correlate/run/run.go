@@ -164,6 +164,7 @@ const (
 	linesWait   = time.Second
 	mostWait    = 10 * time.Second
 	waitPerWork = 200
+	mostRest    = 50 * time.Millisecond // after a derivation: see follower.rest
 	firstRetry  = 100 * time.Millisecond
 	greatestTry = 10 * time.Second
 	tidyEvery   = 5 * time.Minute
@@ -209,6 +210,10 @@ func (r *Runner) Run(ctx context.Context) error {
 		r.setReady(nil)
 		answer(waiting, nil)
 		waiting = waiting[:0]
+		if !sleep(ctx, f.rest) {
+			return nil
+		}
+		f.rest = 0
 		select {
 		case <-ctx.Done():
 			return nil
