@@ -282,6 +282,8 @@ func rate(n int64, d time.Duration) float64 { return float64(n) / max(d.Seconds(
 // subsides finds when bursts were over: the last line of the last run of lines
 // that is worth a run (a straggler is not), looking at [from, to). Runs are
 // separated by pauses that are long for the bursts' own rate.
+// Bursts that go on to the end of what is looked at are not over, as far as
+// anybody can see.
 func subsides(bursts []burst, from, to time.Time) (at time.Time, ok bool) {
 	var points []point
 	for _, b := range bursts {
@@ -310,5 +312,5 @@ func subsides(bursts []burst, from, to time.Time) (at time.Time, ok bool) {
 			at = latest(at, q.last)
 		}
 	}
-	return at, true
+	return at, to.Sub(at) > pause
 }
