@@ -1,0 +1,215 @@
+package run
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/hindcast/hindcast/correlate"
+	"github.com/hindcast/hindcast/correlate/timeline"
+	"github.com/hindcast/hindcast/ingest/event"
+	"github.com/hindcast/hindcast/storage"
+)
+
+var noon = time.Date(2026, 3, 14, 12, 0, 0, 0, time.UTC)
+
+// logStore is a store with a count in every second before noon, and so many
+// in each as perSecond says. What is not asked of it here panics.
+type logStore struct {
+	Store
+	perSecond int
+	// asked are the spans that were asked for, largest is the greatest answer.
+	asked   []storage.CountQuery
+	largest int
+	// page is what comes by the feed next.
+	page      storage.FactPage
+	published []storage.Derived
+	refuse    error
+}
+
+func (s *logStore) Counts(_ context.Context, q storage.CountQuery) ([]event.Count, error) {
+	if s.refuse != nil {
+		return nil, s.refuse
+	}
+	s.asked = append(s.asked, q)
+	var out []event.Count
+	for at := q.From; at.Before(q.To) && at.Before(noon); at = at.Add(time.Second) {
+		for n := range s.perSecond {
+			out = append(out, count(at, uint64(n)))
+		}
+	}
+	s.largest = max(s.largest, len(out))
+	return out, nil
+}
+
+func (s *logStore) Since(_ context.Context, c storage.Cursor, _ int) (storage.FactPage, storage.Cursor, error) {
+	page := s.page
+	s.page = storage.FactPage{}
+	if page.Len() == 0 {
+		return page, c, nil
+	}
+	return page, c + "+", nil
+}
+
+func (s *logStore) Window(context.Context, time.Time, time.Time, func(storage.FactPage) error) error {
+	return nil
+}
+
+func (s *logStore) Publish(_ context.Context, _ storage.Claim, d []storage.Derived) error {
+	s.published = append(s.published, d...)
+	return nil
+}
+
+func count(at time.Time, digest uint64) event.Count {
+	return event.Count{
+		CountKey: event.CountKey{Service: "payments", Level: event.LevelError, Pattern: 7, Second: at.Unix()},
+		N:        10, First: at, Last: at, Digest: digest, Template: "charge failed", Sample: "charge failed",
+	}
+}
+
+func newFollower(t *testing.T, s Store, o Options) *follower {
+	t.Helper()
+	o.Config = correlate.DefaultConfig()
+	if o.Clock == nil {
+		o.Clock = func() time.Time { return noon }
+	}
+	r, err := New(s, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	engine, err := correlate.New(o.Config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &follower{Runner: r, engine: engine, published: map[event.ID]*publication{}}
+}
+
+func TestStoredLogsAreReadInPortions(t *testing.T) {
+	s := &logStore{perSecond: 100}
+	f := newFollower(t, s, Options{HotLogs: time.Hour})
+	if err := f.readLogs(t.Context(), noon.Add(-24*time.Hour), event.MaxTime); err != nil {
+		t.Fatal(err)
+	}
+	if got, want := f.countsRead, 100*3600; got != want {
+		t.Errorf("%d counts were read of an hour, want %d", got, want)
+	}
+	if s.largest > 4*countsAtOnce {
+		t.Errorf("%d counts were read at once, want about %d", s.largest, countsAtOnce)
+	}
+	// The portions join without a gap, from the future back to an hour ago.
+	until := event.MaxTime
+	for _, q := range s.asked {
+		if !q.To.Equal(until) {
+			t.Fatalf("a portion ends at %s, want %s", q.To, until)
+		}
+		until = q.From
+	}
+	if want := noon.Add(-time.Hour); !until.Equal(want) {
+		t.Errorf("logs were read from %s on, want %s", until, want)
+	}
+}
+
+func TestNoMoreLogsAreReadThanAreHeld(t *testing.T) {
+	if testing.Short() {
+		t.Skip("millions of counts")
+	}
+	s := &logStore{perSecond: mostHeld / 60}
+	f := newFollower(t, s, Options{HotLogs: time.Hour})
+	if err := f.readLogs(t.Context(), noon.Add(-24*time.Hour), event.MaxTime); err != nil {
+		t.Fatal(err)
+	}
+	if f.countsRead < mostHeld || f.countsRead > mostHeld+mostHeld/4 {
+		t.Errorf("%d counts were read, want about %d", f.countsRead, mostHeld)
+	}
+}
+
+func TestStoredLogsThatCannotBeRead(t *testing.T) {
+	broken := errors.New("broken")
+	f := newFollower(t, &logStore{refuse: broken}, Options{})
+	if err := f.readLogs(t.Context(), event.MinTime, event.MaxTime); !errors.Is(err, broken) {
+		t.Errorf("got error %v, want %v", err, broken)
+	}
+}
+
+func TestNextStep(t *testing.T) {
+	for _, tc := range []struct {
+		step   time.Duration
+		counts int
+		want   time.Duration
+	}{
+		{time.Minute, countsAtOnce, time.Minute},
+		{time.Minute, 0, 2 * time.Minute},
+		{time.Minute, 3 * countsAtOnce, 30 * time.Second},
+		{time.Second, 3 * countsAtOnce, time.Second},
+		{10 * time.Minute, 0, 10 * time.Minute},
+	} {
+		if got := nextStep(tc.step, tc.counts); got != tc.want {
+			t.Errorf("after %d counts in %s: got %s, want %s", tc.counts, tc.step, got, tc.want)
+		}
+	}
+}
+
+// TestAlertsGoAheadOfLines: an alert is derived from at once, and lines wait
+// for their turn.
+func TestAlertsGoAheadOfLines(t *testing.T) {
+	now := noon
+	s := &logStore{}
+	f := newFollower(t, s, Options{Clock: func() time.Time { return now }})
+	cycle := func(page storage.FactPage) {
+		t.Helper()
+		s.page = page
+		if err := f.cycle(t.Context(), false); err != nil {
+			t.Fatal(err)
+		}
+	}
+	cycle(storage.FactPage{}) // the first looks at everything
+	now = now.Add(100 * time.Millisecond)
+	labels := event.Labels{"alertname": "Errors", "service": "payments", "severity": "critical"}
+	alert := event.Observation{
+		Fingerprint: labels.Fingerprint(), StartsAt: noon, Labels: labels, KeepAliveUntil: noon.Add(time.Hour),
+		FiringSeenAt: now, FirstReceivedAt: now, LastReceivedAt: now, Roads: []event.Road{event.RoadPrometheus},
+	}
+	var counts []event.Count
+	for i := range 30 {
+		counts = append(counts, count(noon.Add(time.Duration(i-30)*time.Second), uint64(i)))
+	}
+	cycle(storage.FactPage{Observations: []event.Observation{alert}, Counts: counts})
+	if len(s.published) != 1 || hasLogs(s.published[0].Timeline) || len(f.counts) != len(counts) {
+		t.Fatalf("after an alert and lines: %d timelines, %d counts wait; want the alert's, and %d counts that wait", len(s.published), len(f.counts), len(counts))
+	}
+	cycle(storage.FactPage{})
+	if len(s.published) != 1 {
+		t.Fatalf("%d timelines before the lines' turn, want 1", len(s.published))
+	}
+	now = now.Add(mostWait)
+	cycle(storage.FactPage{})
+	if n := len(s.published); n != 2 || !hasLogs(s.published[1].Timeline) || len(f.counts) != 0 {
+		t.Errorf("after the lines' turn: %d timelines and %d counts that wait, want a second timeline, with lines", n, len(f.counts))
+	}
+}
+
+func hasLogs(t timeline.Timeline) bool {
+	for _, e := range t.Entries {
+		if e.Kind == timeline.EntryLogPattern {
+			return true
+		}
+	}
+	return false
+}
+
+func TestTooManyLogsAreForgotten(t *testing.T) {
+	f := newFollower(t, &logStore{}, Options{})
+	hour := func(n int) time.Time { return noon.Add(time.Duration(n) * time.Hour) }
+	f.volume = []volumeMark{{at: hour(-1)}}
+	for i, want := range []int{2, 3, 3, 3, 3} {
+		f.countsRead += mostHeld / 2
+		f.forgetLogs(hour(i))
+		if len(f.volume) != want {
+			t.Errorf("after %d halves of what may be held: %d marks, want %d", i+1, len(f.volume), want)
+		}
+		if held := f.countsRead - f.volume[0].counts; held > mostHeld+mostHeld/2 {
+			t.Errorf("the oldest mark is %d counts ago, want about %d", held, mostHeld)
+		}
+	}
+}
