@@ -1,0 +1,97 @@
+package correlate_test
+
+import (
+	"slices"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"github.com/hindcast/hindcast/correlate"
+	"github.com/hindcast/hindcast/correlate/timeline"
+	"github.com/hindcast/hindcast/ingest/event"
+)
+
+// lendAndDerive derives as the runner does: it lends what is missing of the
+// logs that are stored, derives, and takes them back.
+func lendAndDerive(e *correlate.Engine, stored []event.Count, now time.Time) []correlate.Derived {
+	for _, s := range e.Missing(now) {
+		var of []event.Count
+		for _, c := range stored {
+			if at := time.Unix(c.Second, 0); !at.Before(s.From) && at.Before(s.To) {
+				of = append(of, c)
+			}
+		}
+		e.Lend(s, of)
+	}
+	out := e.Derive(now)
+	e.Return()
+	return out
+}
+
+// TestForgottenLogsAreLent: an engine that holds no old logs, and is lent them
+// when it derives, gives the timelines of one that holds all. Alerts and events
+// may come after the logs were forgotten.
+func TestForgottenLogsAreLent(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		w := drawWorld(t)
+		now := t0.Add(time.Duration(rapid.IntRange(2*60, 48*60).Draw(t, "now")) * time.Minute)
+		whole := newRapidEngine(t)
+		whole.Observe(w.events, w.observations, w.counts)
+		want := map[event.ID]timeline.Timeline{}
+		take(want, whole.Derive(now))
+
+		e := newRapidEngine(t)
+		got := map[event.ID]timeline.Timeline{}
+		e.Observe(nil, nil, w.counts)
+		early := rapid.IntRange(0, len(w.events)).Draw(t, "events before")
+		e.Observe(w.events[:early], w.observations, nil)
+		if rapid.Bool().Draw(t, "derived before") {
+			take(got, e.Derive(now.Add(-time.Hour)))
+		}
+		e.ForgetLogs(t0.Add(time.Duration(rapid.IntRange(-60, 48*60).Draw(t, "forget before")) * time.Minute))
+		e.Observe(w.events[early:], nil, nil)
+		take(got, lendAndDerive(e, w.counts, now))
+		if g, w := asJSON(t, got), asJSON(t, want); g != w {
+			t.Fatalf("timelines differ: %s", firstDifference(g, w))
+		}
+	})
+}
+
+// TestRestartAdopts: an engine that is told what was derived before it was
+// made, and holds only the latest logs, derives nothing again as long as
+// nothing comes; and then what the whole one does.
+func TestRestartAdopts(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		w := drawWorld(t)
+		now := t0.Add(time.Duration(rapid.IntRange(2*60, 48*60).Draw(t, "now")) * time.Minute)
+		kept := rapid.IntRange(0, len(w.events)).Draw(t, "events before the restart")
+
+		before := newRapidEngine(t)
+		before.Observe(w.events[:kept], w.observations, w.counts)
+		published := before.Derive(now)
+		got := map[event.ID]timeline.Timeline{}
+		take(got, published)
+
+		hot := t0.Add(time.Duration(rapid.IntRange(-120, 48*60).Draw(t, "hot from")) * time.Minute)
+		e := newRapidEngine(t)
+		e.HoldLogs(hot)
+		e.Observe(w.events[:kept], w.observations, slices.DeleteFunc(slices.Clone(w.counts), func(c event.Count) bool { return time.Unix(c.Second, 0).Before(hot) }))
+		for _, d := range published {
+			e.Adopt(d.Timeline.Incident.ID, d.Signals, d.Digest, time.Time{})
+		}
+		if again := lendAndDerive(e, w.counts, now); len(again) != 0 {
+			t.Fatalf("nothing came, and %d timelines are derived anew, the first of %q (retired %v)", len(again), again[0].Timeline.Incident.Title, again[0].Retired)
+		}
+
+		whole := newRapidEngine(t)
+		whole.Observe(w.events, w.observations, w.counts)
+		want := map[event.ID]timeline.Timeline{}
+		take(want, whole.Derive(now))
+		e.Observe(w.events[kept:], nil, nil)
+		take(got, lendAndDerive(e, w.counts, now))
+		if g, w := asJSON(t, got), asJSON(t, want); g != w {
+			t.Fatalf("timelines differ after the restart: %s", firstDifference(g, w))
+		}
+	})
+}
