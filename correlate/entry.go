@@ -33,10 +33,25 @@ func (s *story) entries(changes []timeline.Change) []timeline.Entry {
 	return out
 }
 
+// sortEntries puts entries in order. They are large, so it is their places that
+// are sorted.
 func sortEntries(entries []timeline.Entry) {
-	slices.SortFunc(entries, func(a, b timeline.Entry) int {
-		return cmp.Or(a.At.Compare(b.At), cmp.Compare(a.Kind, b.Kind), a.ID.Compare(b.ID), cmp.Compare(a.Summary, b.Summary))
+	places := make([]int32, len(entries))
+	for i := range places {
+		places[i] = int32(i)
+	}
+	slices.SortFunc(places, func(i, j int32) int {
+		a, b := &entries[i], &entries[j]
+		if c := a.At.Compare(b.At); c != 0 {
+			return c
+		}
+		return cmp.Or(cmp.Compare(a.Kind, b.Kind), a.ID.Compare(b.ID), cmp.Compare(a.Summary, b.Summary))
 	})
+	sorted := make([]timeline.Entry, len(entries))
+	for to, from := range places {
+		sorted[to] = entries[from]
+	}
+	copy(entries, sorted)
 }
 
 // newEntry makes an entry that is named after its kind and its first fact.
