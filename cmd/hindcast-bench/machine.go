@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
@@ -14,7 +15,9 @@ type reading struct {
 	at             time.Time
 	busy, stolen   float64
 	server, itself float64
-	known          bool
+	// waited is how long the server's threads waited for a core.
+	waited float64
+	known  bool
 }
 
 // ticks is how many clock ticks Linux counts in a second for user programs.
@@ -37,6 +40,7 @@ func (s *server) read() reading {
 	}
 	r.stolen = number64(f[8]) / ticks
 	r.server, r.itself = cpuOf(s.cmd.Process.Pid), cpuOf(os.Getpid())
+	r.waited = waitedFor(s.cmd.Process.Pid)
 	r.known = true
 	return r
 }
@@ -63,10 +67,28 @@ func cpuOf(pid int) float64 {
 	return (number64(f[11]) + number64(f[12])) / ticks
 }
 
+// waitedFor is how long the threads of a process were ready and had to wait.
+func waitedFor(pid int) (seconds float64) {
+	files, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/schedstat", pid))
+	if err != nil {
+		return 0
+	}
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			continue // the thread has ended
+		}
+		if f := strings.Fields(string(text)); len(f) > 1 {
+			seconds += number64(f[1]) / 1e9
+		}
+	}
+	return seconds
+}
+
 // usage is what was used between two readings, as shares of one core.
 type usage struct {
-	server, others, stolen float64
-	known                  bool
+	server, others, stolen, waited float64
+	known                          bool
 }
 
 func between(a, b reading) usage {
@@ -76,7 +98,7 @@ func between(a, b reading) usage {
 	}
 	server, itself := b.server-a.server, b.itself-a.itself
 	return usage{
-		server: server / wall, stolen: (b.stolen - a.stolen) / wall, known: true,
+		server: server / wall, stolen: (b.stolen - a.stolen) / wall, waited: (b.waited - a.waited) / wall, known: true,
 		others: max(0, b.busy-a.busy-server-itself) / wall,
 	}
 }
@@ -89,6 +111,9 @@ func (u usage) String() string {
 	text := fmt.Sprintf("server %.0f%% of a core", u.server*100)
 	if u.others > 0.05 {
 		text += fmt.Sprintf(", other processes %.0f%%", u.others*100)
+	}
+	if u.waited > 0.05 {
+		text += fmt.Sprintf(", for which the server waited %.0f%% of the time", u.waited*100)
 	}
 	if u.stolen > 0.02 {
 		text += fmt.Sprintf(", stolen %.0f%%", u.stolen*100)
