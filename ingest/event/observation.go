@@ -83,12 +83,11 @@ func (o Observation) Merge(p Observation) Observation {
 }
 
 // firstSighting orders two sightings of one alert: by receipt, and where that
-// is equal by their content, so that the order is total.
+// is equal by their content, so that the order is total. The payload comes
+// last: who has the sightings without it, as a store's feed gives them, must
+// merge them to the same labels, annotations and URL.
 func firstSighting(p, o Observation) bool {
 	if c := p.FirstReceivedAt.Compare(o.FirstReceivedAt); c != 0 {
-		return c < 0
-	}
-	if c := bytes.Compare(p.Raw, o.Raw); c != 0 {
 		return c < 0
 	}
 	if c := compareLabels(p.Annotations, o.Annotations); c != 0 {
@@ -97,7 +96,10 @@ func firstSighting(p, o Observation) bool {
 	if p.GeneratorURL != o.GeneratorURL {
 		return p.GeneratorURL < o.GeneratorURL
 	}
-	return compareLabels(p.Labels, o.Labels) < 0
+	if c := compareLabels(p.Labels, o.Labels); c != 0 {
+		return c < 0
+	}
+	return bytes.Compare(p.Raw, o.Raw) < 0
 }
 
 func compareLabels(a, b Labels) int {

@@ -90,6 +90,21 @@ func TestMergeIsASemilattice(t *testing.T) {
 	})
 }
 
+// A store's feed leaves payloads out, and its reader merges what comes: that
+// must give what the store has, whatever the payloads were.
+func TestMergeDoesNotNeedPayloads(t *testing.T) {
+	without := func(o event.Observation) event.Observation {
+		o.Raw = nil
+		return o
+	}
+	rapid.Check(t, func(t *rapid.T) {
+		a, b := sighting(t), sighting(t)
+		if g, w := text(t, without(a).Merge(without(b))), text(t, without(a.Merge(b))); g != w {
+			t.Fatalf("without payloads:\n got %s\nwant %s", g, w)
+		}
+	})
+}
+
 func TestMergeOrderOfManyDoesNotMatter(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		list := rapid.SliceOfN(rapid.Custom(sighting), 1, 8).Draw(t, "sightings")
