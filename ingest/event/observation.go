@@ -14,10 +14,12 @@ type Observation struct {
 	Fingerprint Fingerprint `json:"fingerprint"`
 	// StartsAt is when the sender says the alert began to fire: after the
 	// rule's "for" has passed.
-	StartsAt     time.Time `json:"starts_at"`
-	Labels       Labels    `json:"labels"`
-	Annotations  Labels    `json:"annotations,omitempty"`
-	GeneratorURL string    `json:"generator_url,omitempty"`
+	StartsAt    time.Time `json:"starts_at"`
+	Labels      Labels    `json:"labels"`
+	Annotations Labels    `json:"annotations,omitempty"`
+	// GeneratorURL leads to the rule at its sender. Not every road tells it, and
+	// the members of a redundant pair tell their own: of several it is the least.
+	GeneratorURL string `json:"generator_url,omitempty"`
 	// KeepAliveUntil is the greatest end in the future that a sender announced
 	// while the alert fired. Zero: none.
 	KeepAliveUntil time.Time `json:"keep_alive_until,omitzero"`
@@ -40,7 +42,8 @@ type Observation struct {
 	Groups           []string      `json:"groups,omitempty"`
 	Instances        []string      `json:"instances,omitempty"`
 	ClockSuspect     bool          `json:"clock_suspect,omitempty"`
-	// Raw is the payload of the first sighting.
+	// Raw is the payload of the first sighting. Labels, annotations and URL are
+	// the least of all that were sent.
 	Raw json.RawMessage `json:"raw,omitempty"`
 }
 
@@ -66,9 +69,13 @@ func (o Observation) Merge(p Observation) Observation {
 	m := o
 	m.StartsAt = latest(o.StartsAt, p.StartsAt)
 	if firstSighting(p, o) {
-		m.Labels, m.Annotations, m.GeneratorURL, m.Raw = p.Labels, p.Annotations, p.GeneratorURL, p.Raw
-		m.FirstReceivedAt = p.FirstReceivedAt
+		m.Raw, m.FirstReceivedAt = p.Raw, p.FirstReceivedAt
 	}
+	// What an alert says does not hang on which road was the faster: a change
+	// of receipt times must not change a timeline.
+	m.Labels = lesserLabels(o.Labels, p.Labels)
+	m.Annotations = lesserLabels(o.Annotations, p.Annotations)
+	m.GeneratorURL = lesserText(o.GeneratorURL, p.GeneratorURL)
 	m.LastReceivedAt = latest(o.LastReceivedAt, p.LastReceivedAt)
 	m.KeepAliveUntil = latest(o.KeepAliveUntil, p.KeepAliveUntil)
 	m.EndedAt = latest(o.EndedAt, p.EndedAt)
@@ -83,23 +90,28 @@ func (o Observation) Merge(p Observation) Observation {
 }
 
 // firstSighting orders two sightings of one alert: by receipt, and where that
-// is equal by their content, so that the order is total. The payload comes
-// last: who has the sightings without it, as a store's feed gives them, must
-// merge them to the same labels, annotations and URL.
+// is equal by their payload, so that the order is total.
 func firstSighting(p, o Observation) bool {
 	if c := p.FirstReceivedAt.Compare(o.FirstReceivedAt); c != 0 {
 		return c < 0
 	}
-	if c := compareLabels(p.Annotations, o.Annotations); c != 0 {
-		return c < 0
-	}
-	if p.GeneratorURL != o.GeneratorURL {
-		return p.GeneratorURL < o.GeneratorURL
-	}
-	if c := compareLabels(p.Labels, o.Labels); c != 0 {
-		return c < 0
-	}
 	return bytes.Compare(p.Raw, o.Raw) < 0
+}
+
+// lesserLabels is the lesser of two sets, and of one that is empty the other.
+func lesserLabels(a, b Labels) Labels {
+	if len(a) == 0 || len(b) > 0 && compareLabels(b, a) < 0 {
+		return b
+	}
+	return a
+}
+
+// lesserText is likewise for texts.
+func lesserText(a, b string) string {
+	if a == "" || b != "" && b < a {
+		return b
+	}
+	return a
 }
 
 func compareLabels(a, b Labels) int {

@@ -31,7 +31,7 @@ func sighting(t *rapid.T) event.Observation {
 		Fingerprint: 42,
 		// Some senders cut off what is below a millisecond.
 		StartsAt: began.Add(time.Duration(rapid.IntRange(0, 2).Draw(t, "start"))), Labels: labels("labels"), Annotations: labels("annotations"),
-		GeneratorURL:    rapid.SampledFrom([]string{"", "http://p"}).Draw(t, "url"),
+		GeneratorURL:    rapid.SampledFrom([]string{"", "http://p", "http://q"}).Draw(t, "url"),
 		KeepAliveUntil:  moment("keep alive"),
 		EndedAt:         moment("ended"),
 		FiringSeenAt:    moment("firing"),
@@ -103,6 +103,23 @@ func TestMergeDoesNotNeedPayloads(t *testing.T) {
 			t.Fatalf("without payloads:\n got %s\nwant %s", g, w)
 		}
 	})
+}
+
+// The recorder does not tell the URL, and which of a redundant pair is heard
+// first is chance: the link of an alert must depend on neither.
+func TestMergeKeepsTheLeastURL(t *testing.T) {
+	sighting := func(url string, minute int) event.Observation {
+		return event.Observation{StartsAt: began, GeneratorURL: url, FirstReceivedAt: began.Add(time.Duration(minute) * time.Minute)}
+	}
+	for _, list := range [][]event.Observation{
+		{sighting("", 1), sighting("http://b", 2), sighting("http://a", 3)},
+		{sighting("http://b", 1), sighting("http://a", 2), sighting("", 3)},
+		{sighting("http://a", 1), sighting("", 2), sighting("http://b", 3)},
+	} {
+		if got := list[0].Merge(list[1]).Merge(list[2]).GeneratorURL; got != "http://a" {
+			t.Errorf("%q, %q, %q merge to %q, want the least, http://a", list[0].GeneratorURL, list[1].GeneratorURL, list[2].GeneratorURL, got)
+		}
+	}
 }
 
 func TestMergeOrderOfManyDoesNotMatter(t *testing.T) {
