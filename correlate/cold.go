@@ -109,13 +109,25 @@ func (e *Engine) Lend(s Span, counts []event.Count) {
 	e.cold.lent = append(e.cold.lent, span{s.From, s.To})
 }
 
-// Return drops the logs that were lent.
+// Return drops the logs that were lent. It is called right after Derive.
 func (e *Engine) Return() {
 	if len(e.cold.lent) == 0 {
 		return
 	}
 	e.cold.lent = nil
 	e.memory.logs.forget(e.cold.from)
+	e.rest()
+}
+
+// rest takes what was derived with lent logs for what it looks like without
+// them: else it would differ from itself, and be derived again at every turn.
+func (e *Engine) rest() {
+	g := e.group(e.now)
+	for i, c := range g.components {
+		if r := e.results[c.members[0].id]; r != nil && r.adopted == nil && !r.overdue && !e.atHand(c) {
+			r.key = c.key(g.letters[c], g.rivals(g.stretches[i]))
+		}
+	}
 }
 
 // HoldLogs says from when on the engine holds all logs. It is called once

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/hindcast/hindcast/ingest/event"
 )
@@ -36,7 +37,11 @@ func (e *Engine) deliver(g *grouping) map[*component][]*reading {
 			if m.Message.Thread != "" {
 				p.threads[m.Message.Channel+"\x00"+m.Message.Thread] = to
 			}
-			out[to.component] = append(out[to.component], &reading{Event: m, means: e.readMessage(m), why: why})
+			r := &reading{Event: m, means: e.readMessage(m, p.spoken(m.Message.Text)), why: why}
+			out[to.component] = append(out[to.component], r)
+			if r.means != meansNothing && r.means != meansReports {
+				p.acted[m.Message.Author] = append(p.acted[m.Message.Author], to)
+			}
 		}
 	}
 	for _, a := range acks {
@@ -50,14 +55,37 @@ func (e *Engine) deliver(g *grouping) map[*component][]*reading {
 	return out
 }
 
-// readMessage reads a message once.
-func (e *Engine) readMessage(m *event.Event) meaning {
-	means, ok := e.read[m.ID]
+// readMessage reads a message once. A service's name stands for "it": who
+// writes "on payments" is on it.
+func (e *Engine) readMessage(m *event.Event, services []string) meaning {
+	key := readKey{m.ID, strings.Join(services, " ")}
+	means, ok := e.read[key]
 	if !ok {
-		means = e.phrases.read(m.Message.Text)
-		e.read[m.ID] = means
+		text := m.Message.Text
+		if means = e.phrases.read(text); means == meansNothing && len(services) > 0 {
+			means = e.phrases.read(withoutServices(text, services))
+		}
+		e.read[key] = means
 	}
 	return means
+}
+
+// readKey is what the reading of a message hangs on.
+type readKey struct {
+	id       event.ID
+	services string
+}
+
+// withoutServices is a text in which "it" stands for each of the services.
+func withoutServices(text string, services []string) string {
+	words := strings.Fields(text)
+	for i, w := range words {
+		bare := strings.TrimFunc(w, func(r rune) bool { return r >= 0x80 || !nameByte(byte(unicode.ToLower(r))) })
+		if bare != "" && slices.ContainsFunc(services, func(s string) bool { return strings.EqualFold(s, bare) }) {
+			words[i] = strings.Replace(w, bare, "it", 1)
+		}
+	}
+	return strings.Join(words, " ")
 }
 
 // rivals are the incidents in which something suffers that were on beside one
@@ -76,6 +104,15 @@ func (g *grouping) rivals(of *stretch) []*stretch {
 		}
 	}
 	return out
+}
+
+// under reports whether a member was on while a silence that matches it was in
+// force, or just before.
+func (c *component) under(e *event.Event, grace time.Duration) bool {
+	return slices.ContainsFunc(c.members, func(m *signal) bool {
+		begins, ends := e.OccurredAt, latest(e.OccurredAt, e.Silence.EndsAt)
+		return !m.start.After(ends.Add(stampSlack)) && !m.until().Before(begins.Add(-grace)) && silenceMatches(e.Silence, m.labels())
+	})
 }
 
 // covers reports whether a silence matches a member that was on, or had just
@@ -114,12 +151,14 @@ type post struct {
 	threads   map[string]*stretch
 	byService map[string][]*stretch
 	base      []*stretch
+	// acted are the incidents in which an author was seen to act before.
+	acted map[string][]*stretch
 	// known are all services that anything told of, in lower case.
 	known map[string][]string
 }
 
 func (e *Engine) newPost(g *grouping) *post {
-	p := &post{byID: map[event.ID]*stretch{}, threads: map[string]*stretch{}, byService: map[string][]*stretch{}, known: map[string][]string{}}
+	p := &post{byID: map[event.ID]*stretch{}, threads: map[string]*stretch{}, byService: map[string][]*stretch{}, known: map[string][]string{}, acted: map[string][]*stretch{}}
 	know := func(service string) {
 		low := strings.ToLower(service)
 		if low != "" && !slices.Contains(p.known[low], service) {
@@ -184,7 +223,21 @@ func (p *post) addressee(at *event.Event, m *event.Message) (*stretch, string) {
 	if len(on) == 1 {
 		return on[0], "written while this was the only incident"
 	}
+	if own := intersect(on, p.acted[m.Author]); len(own) == 1 {
+		return own[0], "its author acts in this incident and in no other that is on"
+	}
 	return nil, ""
+}
+
+// intersect is what both lists have, once.
+func intersect(a, b []*stretch) []*stretch {
+	var out []*stretch
+	for _, s := range a {
+		if slices.Contains(b, s) && !slices.Contains(out, s) {
+			out = append(out, s)
+		}
+	}
+	return out
 }
 
 // spoken are the known services that a text names, each as a word of its own.

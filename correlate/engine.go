@@ -41,7 +41,7 @@ type Engine struct {
 	all     bool
 	results map[event.ID]*result
 	// read is what messages mean.
-	read map[event.ID]meaning
+	read map[readKey]meaning
 	cold cold
 }
 
@@ -74,7 +74,7 @@ type result struct {
 func New(cfg Config) (*Engine, error) {
 	e := &Engine{
 		memory: newMemory(), signals: map[event.Fingerprint]*knownSignals{},
-		touched: newTouches(), pending: map[event.Fingerprint]struct{}{}, results: map[event.ID]*result{}, read: map[event.ID]meaning{},
+		touched: newTouches(), pending: map[event.Fingerprint]struct{}{}, results: map[event.ID]*result{}, read: map[readKey]meaning{},
 	}
 	if err := e.Configure(cfg); err != nil {
 		return nil, err
@@ -424,6 +424,7 @@ func (c *component) key(letters []*reading, beside []*stretch) string {
 	}
 	for _, r := range letters {
 		h.bytes(r.ID[:])
+		h.text(string(r.means))
 		h.text(r.why)
 	}
 	for _, r := range beside {

@@ -409,7 +409,7 @@ func (s *story) background(g *grouping) []timeline.Entry {
 		n     int
 	}
 	members := make(map[event.ID]bool, len(s.members))
-	for _, m := range s.members {
+	for _, m := range slices.Concat(s.members, s.component.late) {
 		members[m.id] = true
 	}
 	found := map[event.Fingerprint]*seen{}

@@ -3,6 +3,7 @@ package correlate
 import (
 	"cmp"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -216,6 +217,9 @@ func (s *story) mutedAtRestore(g *gapList) {
 		if m.ending != endResolved || s.refired(m) {
 			continue
 		}
+		if s.toldOfEnd(m) {
+			continue
+		}
 		if by := s.silencedAt(m, m.end); by != nil {
 			names = append(names, fmt.Sprintf("%s on %s", m.name(), orUnknown(m.service)))
 			ids = append(ids, m.id, by.ID)
@@ -225,6 +229,19 @@ func (s *story) mutedAtRestore(g *gapList) {
 		slices.Sort(names)
 		g.add(timeline.GapMutedAtRestore, ids, "%s was silenced when it ended: no notification tells of the end.", oneLine(strings.Join(slices.Compact(names), ", "), 300))
 	}
+}
+
+// toldOfEnd reports whether people were told of a member's end after all.
+func (s *story) toldOfEnd(m *signal) bool {
+	return slices.ContainsFunc(s.notifications, func(n *event.Event) bool {
+		switch s.cfg.receiverClass(n.Notification.Receiver, n.Notification.Integration) {
+		case classSelf, classHeartbeat:
+			return false
+		}
+		return !n.OccurredAt.Before(m.end) && slices.ContainsFunc(n.Notification.Resolved, func(r event.AlertRef) bool {
+			return s.member(r.Fingerprint, n.OccurredAt) == m
+		})
+	})
 }
 
 // silencedAt is the silence that covered a member at a time; nil when none is
@@ -329,10 +346,23 @@ func (s *story) clockAhead() []event.ID {
 }
 
 func (s *story) changeGaps(g *gapList) {
+	told := false
+	defer func() {
+		if told {
+			return
+		}
+		for _, m := range s.messages {
+			if m.means == meansFailed && aboutRollback.MatchString(m.Message.Text) {
+				g.add(timeline.GapFailedRollback, []event.ID{m.ID}, "%s wrote: %s.", m.Message.Author, oneLine(m.Message.Text, 200))
+				return
+			}
+		}
+	}()
 	for _, r := range s.remedies {
 		if r.change == nil || !r.failed || r.change.kind != event.ChangeRollback {
 			continue
 		}
+		told = true
 		what := fmt.Sprintf("%s of %s to %s", r.change.kind, r.change.service, orUnknownVersion(r.change.version))
 		if r.change.status == event.ChangeFailed || r.change.status == event.ChangeCancelled {
 			text := "The " + what + " " + string(r.change.status)
@@ -345,6 +375,8 @@ func (s *story) changeGaps(g *gapList) {
 		}
 	}
 }
+
+var aboutRollback = regexp.MustCompile(`(?i)\broll\w*|\brevert`)
 
 func upperFirst(s string) string {
 	if s == "" {

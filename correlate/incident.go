@@ -35,9 +35,9 @@ func (s *story) incident(t *timeline.Timeline) timeline.Incident {
 	restored := t.Milestone(timeline.Restored)
 	switch {
 	case restored != nil:
-		in.EndedAt = restored.At
+		in.EndedAt, s.endedAt = restored.At, *restored.At
 		in.Status = timeline.StatusRestored
-		if s.now.Sub(latest(*restored.At, s.lastSign)) >= s.cfg.QuietPeriod {
+		if s.now.Sub(*restored.At) >= s.cfg.QuietPeriod {
 			in.Status = timeline.StatusClosed
 		}
 	case s.silentFor() >= s.cfg.QuietPeriod:
@@ -120,7 +120,7 @@ func (s *story) wakeAt() time.Time {
 		soonest(m.start.Add(s.cfg.NotifiedLate + time.Second))
 	}
 	end, _ := s.lastEnd()
-	for _, t := range []time.Time{s.lastSign, s.calm, end, latest(end, s.calm)} {
+	for _, t := range []time.Time{s.lastSign, s.calm, end, latest(end, s.calm), s.endedAt} {
 		if !t.IsZero() {
 			soonest(t.Add(s.cfg.QuietPeriod))
 		}

@@ -360,7 +360,10 @@ func (l *linker) collect(signals []*signal) []*component {
 	least := make([]*link, len(signals))
 	for i := range l.links {
 		k := &l.links[i]
-		if old := least[k.b.index]; old == nil || old.akin == remembered || k.akin != remembered && compareLinks(*k, *old) < 0 {
+		if k.akin == remembered {
+			continue // The logs said why when they were at hand.
+		}
+		if old := least[k.b.index]; old == nil || compareLinks(*k, *old) < 0 {
 			least[k.b.index] = k
 		}
 	}

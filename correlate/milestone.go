@@ -132,7 +132,7 @@ func (s *story) onset() timeline.Milestone {
 	earliest, latestAt := burstBounds(b)
 	m.Earliest, m.Latest = moment(earliest), moment(minTime(latestAt, latest(s.detected, b.at)))
 	if b.isNew() {
-		m.Explanation = fmt.Sprintf("First of %d lines of a pattern on %s that was not seen before: %s", b.n, b.service, oneLine(b.template, 160))
+		m.Explanation = fmt.Sprintf("The first line of a pattern on %s that was not seen before: %s", b.service, oneLine(b.template, 160))
 	} else {
 		m.Explanation = fmt.Sprintf("A pattern on %s rose from %.2g to %.2g lines a second: %s", b.service, b.priorRate, b.rate, oneLine(b.template, 160))
 	}
@@ -342,7 +342,8 @@ func (s *story) mitigations() []candidate {
 	}
 	if ended {
 		c := measured(end)
-		c.earliest = c.at.Add(-time.Second)
+		// The window of a rule delays the end of its alert.
+		c.earliest = end.Add(-min(time.Minute, max(time.Second, end.Sub(s.detected)/3)))
 		c.rule, c.confidence = "first_end", 0.5
 		c.explanation = "the first alert that ended and stayed ended"
 		for _, m := range s.members {

@@ -50,14 +50,14 @@ func (s *story) ends() (last *signal, unseen []*signal, open bool) {
 }
 
 // endUnknown reports whether a member that nobody ended may have ended unseen:
-// no road that keeps it alive told of it, it was not seen since, and its
-// siblings ended a quiet period ago.
+// no road that keeps it alive told of it, it was not seen since, and a quiet
+// period ago its siblings ended, or the errors stopped in a log that goes on.
 func (s *story) endUnknown(m *signal) bool {
 	if !m.changesAt.IsZero() {
 		return false
 	}
 	end, ok := s.lastEnd()
-	if !ok {
+	if !ok && (s.calm.IsZero() || !s.calmLasts() || !s.logsAlive()) {
 		return false
 	}
 	after := latest(end, s.calm)
@@ -108,6 +108,7 @@ func (s *story) restoredByInference(last *signal, unseen []*signal) []candidate 
 	}
 	c := candidate{evidence: ids, confidence: 0.4}
 	who := oneLine(strings.Join(names, ", "), 200)
+	late := 2 * time.Second
 	switch {
 	case last != nil && !s.calm.IsZero() && !s.calm.After(last.end.Add(stampSlack)):
 		c.at, c.confidence, c.rule = last.end, 0.7, "siblings_ended"
@@ -118,10 +119,14 @@ func (s *story) restoredByInference(last *signal, unseen []*signal) []candidate 
 	case !s.calm.IsZero() && s.calmLasts() && s.logsAlive():
 		c.at, c.confidence, c.rule = latest(s.calm, s.lastGone(unseen)), 0.5, "errors_subsided"
 		c.explanation = fmt.Sprintf("the end of %s was not seen; the errors stopped", who)
+		if s.first != nil {
+			// An alert ends about as long after the errors as it came after them.
+			late = min(max(late, 2*s.detected.Sub(s.first.at)), 10*time.Minute)
+		}
 	default:
 		return s.restoredByPoll(unseen)
 	}
-	c.earliest, c.latest = s.noEarlierThanTrouble(c.at.Add(-time.Second)), c.at.Add(2*time.Second)
+	c.earliest, c.latest = s.noEarlierThanTrouble(c.at.Add(-time.Second)), c.at.Add(late)
 	if last != nil {
 		c.evidence = append(c.evidence, last.id)
 		c.latest = latest(c.latest, last.end.Add(stampSlack))

@@ -35,6 +35,8 @@ type story struct {
 	silences      []*event.Event
 	messages      []*reading
 	acks          []*event.Event
+	// endedAt is when it was restored; zero while it is not.
+	endedAt time.Time
 	// late are facts that came when the incident was sealed.
 	late []event.ID
 	// rivals are the incidents for which people acted; see rivals.
@@ -111,8 +113,15 @@ func (e *Engine) gather(c *component, t *topology, letters []*reading) *story {
 // signEnd is the last time that a member tells something of: its end, or the
 // last time it was seen while nobody stated an end.
 func signEnd(m *signal) time.Time {
+	if m.ending == endFiring && m.changesAt.IsZero() {
+		return latest(m.start, m.lastSeen).Add(repeatInterval)
+	}
 	return latest(latest(m.start, m.lastSeen), m.end)
 }
+
+// repeatInterval is how long an alert that only notifications tell of may fire
+// without another one: Alertmanager's default repeat_interval.
+const repeatInterval = 4 * time.Hour
 
 // findNearby finds the services one hop from the members'.
 func (s *story) findNearby() {
@@ -177,8 +186,8 @@ func (s *story) gatherSilences(m *memory) {
 			}
 		}
 	}
-	for _, e := range m.shelf(event.KindSilence).between(from, to) {
-		if muted[e.Silence.ID] || s.covers(e, s.cfg.QuietPeriod) {
+	for _, e := range m.shelf(event.KindSilence).between(from.Add(-s.cfg.SealAfter), to) {
+		if muted[e.Silence.ID] || s.under(e, s.cfg.QuietPeriod) {
 			s.silences = append(s.silences, e)
 		}
 	}

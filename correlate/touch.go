@@ -102,7 +102,7 @@ func (t *touches) concern(c *component, services []string, r *result, top *topol
 	if hit(t.alerts[""]) || !r.minor && (hit(t.changes) || logsCount && hit(t.lines)) {
 		return true
 	}
-	if slices.ContainsFunc(t.silences, func(e *event.Event) bool { return c.covers(e, grace) }) {
+	if slices.ContainsFunc(t.silences, func(e *event.Event) bool { return c.under(e, grace) }) {
 		return true
 	}
 	touched := func(service string) bool { return hit(t.alerts[service]) || logsCount && hit(t.logs[service]) }
