@@ -16,17 +16,20 @@ import (
 // lendAndDerive derives as the runner does: it lends what is missing of the
 // logs that are stored, derives, and takes them back.
 func lendAndDerive(e *correlate.Engine, stored []event.Count, now time.Time) []correlate.Derived {
-	for _, s := range e.Missing(now) {
-		var of []event.Count
-		for _, c := range stored {
-			if at := time.Unix(c.Second, 0); !at.Before(s.From) && at.Before(s.To) {
-				of = append(of, c)
+	var out []correlate.Derived
+	for turn := 0; turn == 0 || e.Waits() && turn < 5; turn++ {
+		for _, s := range e.Missing(now) {
+			var of []event.Count
+			for _, c := range stored {
+				if at := time.Unix(c.Second, 0); !at.Before(s.From) && at.Before(s.To) {
+					of = append(of, c)
+				}
 			}
+			e.Lend(s, of)
 		}
-		e.Lend(s, of)
+		out = append(out, e.Derive(now)...)
+		e.Return()
 	}
-	out := e.Derive(now)
-	e.Return()
 	return out
 }
 
