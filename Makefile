@@ -17,10 +17,12 @@ LDFLAGS  := -s -w \
 	-X github.com/prometheus/common/version.Revision=$(REVISION)
 
 # What can be set: how long each decoder is fuzzed, what go test is given, which
-# packages are tested.
+# packages are tested, what is built for.
 FUZZTIME ?= 3s
 TESTFLAGS ?=
 PACKAGES ?= ./...
+# One system of each kind that the code knows: Unix, and others.
+TARGETS ?= linux/amd64 windows/amd64
 
 # The race detector needs a C compiler; the binary does not.
 RACE := $(if $(shell command -v cc || command -v gcc || command -v clang),-race)
@@ -64,8 +66,8 @@ $(LINTER): .ci/tools/golangci-lint/go.mod .ci/tools/golangci-lint/go.sum
 	cd .ci/tools/golangci-lint && go build -o $@ github.com/golangci/golangci-lint/v2/cmd/golangci-lint
 
 .PHONY: cross
-cross: ## Build for the systems that are supported, without cgo
-	for target in linux/amd64 linux/arm64 darwin/arm64 windows/amd64; do \
+cross: ## Build without cgo for TARGETS (linux/amd64 windows/amd64; darwin and arm64 work too)
+	for target in $(TARGETS); do \
 		echo "GOOS=$${target%/*} GOARCH=$${target#*/} go build ./cmd/hindcast"; \
 		CGO_ENABLED=0 GOOS=$${target%/*} GOARCH=$${target#*/} go build -o /dev/null ./cmd/hindcast; \
 	done
