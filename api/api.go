@@ -50,6 +50,9 @@ type Options struct {
 	// Labels say which label of an alert names its service and environment. The
 	// zero LabelMap stands for [event.DefaultLabelMap].
 	Labels event.LabelMap
+	// Receivers are the paths that take facts in, which are told to who posts
+	// elsewhere. Nil: none are.
+	Receivers []string
 	// Ready reports why requests cannot be served now, or nil. Nil: always
 	// ready.
 	Ready func() error

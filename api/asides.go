@@ -47,6 +47,7 @@ func (a *api) describeAsides(h huma.API) huma.Operation {
 
 func (a *api) getAsides(ctx context.Context, in *asidesInput) (*reply, error) {
 	var f faults
+	f.unknown(in.rawQuery, in)
 	limit := in.Limit.parse("limit", 50, &f)
 	cursor := in.Cursor.parse("cursor", &f)
 	if err := f.err(); err != nil {

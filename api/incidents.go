@@ -46,6 +46,7 @@ func (a *api) describeIncidents(h huma.API) huma.Operation {
 
 func (a *api) getIncidents(ctx context.Context, in *incidentsInput) (*reply, error) {
 	var f faults
+	f.unknown(in.rawQuery, in)
 	q := storage.IncidentQuery{
 		Status:  in.Status.parse("status", &f),
 		Service: in.Service.parse("service", &f),

@@ -57,6 +57,7 @@ func (a *api) describeLogs(h huma.API) huma.Operation {
 
 func (a *api) getLogs(ctx context.Context, in *logsInput) (*reply, error) {
 	var f faults
+	f.unknown(in.rawQuery, in)
 	q := storage.LineQuery{
 		Service:  in.Service.parse("service", &f),
 		Pattern:  in.Pattern.parse("pattern", &f),

@@ -92,12 +92,15 @@ func (d *draft) cause() {
 
 // change writes what is known of one change: a line, its reasons and commits.
 func (d *draft) change(c *timeline.Change) {
-	version := inline(c.Version)
-	if c.PreviousVersion != "" {
-		version = strings.TrimSpace(version + " (before: " + inline(c.PreviousVersion) + ")")
+	what := orText(inline(c.Service), "an unknown service")
+	if c.Version != "" {
+		what += " " + inline(c.Version)
 	}
-	d.printf("- **%s** (score %.2f): %s of %s %s, %s at %s", inline(string(c.Verdict)), c.Score,
-		inline(string(c.Kind)), orText(inline(c.Service), "an unknown service"), version, inline(string(c.Status)), clock(c.At))
+	if c.PreviousVersion != "" {
+		what += " (before: " + inline(c.PreviousVersion) + ")"
+	}
+	d.printf("- **%s** (score %.2f): %s of %s, %s at %s", inline(string(c.Verdict)), c.Score,
+		inline(string(c.Kind)), what, inline(string(c.Status)), clock(c.At))
 	if c.Actor != "" {
 		d.printf(", by %s", inline(c.Actor))
 	}

@@ -231,3 +231,15 @@ func firstDifference(got, want string) string {
 	}
 	return "one is longer"
 }
+
+func TestMarkdownOfAChangeWithoutVersion(t *testing.T) {
+	tl := small(1)
+	tl.Changes = []timeline.Change{{Service: "payments", Kind: event.ChangeDeploy, Status: event.ChangeSucceeded, At: t0}}
+	var b strings.Builder
+	if err := WriteMarkdown(&b, tl, ""); err != nil {
+		t.Fatal(err)
+	}
+	if want := "deploy of payments, succeeded at"; !strings.Contains(b.String(), want) {
+		t.Errorf("no %q in %s", want, b.String())
+	}
+}

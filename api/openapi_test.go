@@ -54,7 +54,7 @@ func TestOpenAPIIsWhole(t *testing.T) {
 	want := map[string]string{
 		"/incidents":               "If-None-Match cursor from limit minor service status to",
 		"/incidents/{id}":          "If-None-Match id",
-		"/incidents/{id}/timeline": "If-None-Match entries_cursor id",
+		"/incidents/{id}/timeline": "If-None-Match entries_cursor format id",
 		"/events/{id}":             "If-None-Match id",
 		"/logs":                    "If-None-Match contains cursor from level limit pattern service to",
 		"/asides":                  "If-None-Match cursor limit",

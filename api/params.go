@@ -25,6 +25,7 @@ type (
 	patternParam string
 	cursorParam  string
 	textParam    string
+	formatParam  string
 )
 
 const (
@@ -135,6 +136,21 @@ func (p textParam) parse(name string, f *faults) string {
 	return string(p)
 }
 
+// parse returns the media type that a format stands for, and "" for an absent
+// parameter.
+func (p formatParam) parse(name string, f *faults) string {
+	switch p {
+	case "":
+		return ""
+	case "json":
+		return typeJSON
+	case "md":
+		return typeMarkdown
+	}
+	f.add(name, string(p), "want json or md")
+	return ""
+}
+
 func (timeParam) Schema(huma.Registry) *huma.Schema {
 	return &huma.Schema{Type: huma.TypeString, Format: "date-time"}
 }
@@ -167,6 +183,10 @@ func (patternParam) Schema(huma.Registry) *huma.Schema {
 func (cursorParam) Schema(huma.Registry) *huma.Schema {
 	most := maxCursor
 	return &huma.Schema{Type: huma.TypeString, MaxLength: &most}
+}
+
+func (formatParam) Schema(huma.Registry) *huma.Schema {
+	return &huma.Schema{Type: huma.TypeString, Enum: []any{"json", "md"}}
 }
 
 func (textParam) Schema(huma.Registry) *huma.Schema {

@@ -23,6 +23,11 @@ func (f *faults) add(name, value, want string) {
 	*f = append(*f, &huma.ErrorDetail{Message: want, Location: "query." + name, Value: shortened(value)})
 }
 
+// addNamed notes what is wrong with a parameter whatever its value.
+func (f *faults) addNamed(name, want string) {
+	*f = append(*f, &huma.ErrorDetail{Message: want, Location: "query." + name})
+}
+
 // err is a 400 that names every faulty parameter; nil when there is none.
 func (f faults) err() error {
 	if len(f) == 0 {
@@ -31,9 +36,14 @@ func (f faults) err() error {
 	var says []string
 	for _, err := range f {
 		var d *huma.ErrorDetail
-		if errors.As(err, &d) {
-			says = append(says, fmt.Sprintf("%s: %s, got %q", strings.TrimPrefix(d.Location, "query."), d.Message, d.Value))
+		if !errors.As(err, &d) {
+			continue
 		}
+		text := strings.TrimPrefix(d.Location, "query.") + ": " + d.Message
+		if d.Value != nil {
+			text += fmt.Sprintf(", got %q", d.Value)
+		}
+		says = append(says, text)
 	}
 	return huma.Error400BadRequest(strings.Join(says, "; "), f...)
 }

@@ -79,6 +79,10 @@ func (a *api) unknown(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 	}
+	if r.Method == http.MethodPost && len(a.Receivers) > 0 {
+		writeProblem(w, http.StatusNotFound, "Nothing is received at this path. The receivers are "+strings.Join(a.Receivers, ", ")+".")
+		return
+	}
 	writeProblem(w, http.StatusNotFound,
 		"There is nothing at this path. GET /openapi.json says what there is; /incidents is a good start.")
 }

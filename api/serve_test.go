@@ -202,8 +202,58 @@ func TestIndex(t *testing.T) {
 			t.Errorf("no %s in %s", want, w.Body)
 		}
 	}
-	if w := get(t, newTestAPI(t, &fakeStore{}), "/"); !strings.Contains(w.Body.String(), "None yet") {
+	if want := `href="/incidents/` + id(20).String() + `/timeline?format=md"`; !strings.Contains(w.Body.String(), want) {
+		t.Errorf("no %s in %s", want, w.Body)
+	}
+	receivers := func(o *Options) { o.Receivers = []string{"/ingest/deploys"} }
+	if w := get(t, newTestAPI(t, &fakeStore{}, receivers), "/"); !strings.Contains(w.Body.String(), "None yet") || !strings.Contains(w.Body.String(), "<code>/ingest/deploys</code>") {
 		t.Errorf("without incidents: %s", w.Body)
 	}
+	store.timelines[0].Incident.Minor = true
+	if w := get(t, newTestAPI(t, store, receivers), "/"); !strings.Contains(w.Body.String(), `None yet. <a href="/incidents?minor=true">1 minor incident</a>, because`) {
+		t.Errorf("with a minor incident only: %s", w.Body)
+	}
 	wantProblem(t, get(t, newTestAPI(t, &fakeStore{err: storage.ErrUnavailable}), "/"), http.StatusServiceUnavailable)
+}
+
+func TestUnknownParameters(t *testing.T) {
+	h := newTestAPI(t, sampleStore())
+	for path, want := range map[string]string{
+		"/incidents?minr=true":              "minr: there is no such parameter here; did you mean minor?",
+		"/incidents?Limit=3":                "did you mean limit?",
+		"/incidents?zzzzzzzzzz=3":           "there are from, to, status, service, minor, limit, cursor",
+		"/logs?services=payments":           "services: there is no such parameter here; did you mean service?",
+		"/asides?after=x":                   "there are limit, cursor",
+		timelinePath(20) + "?formt=md":      "did you mean format?",
+		timelinePath(20) + "?format=html":   "format: want json or md, got \"html\"",
+		timelinePath(20) + "?minor=1&a=b":   "a: there is no such parameter here; there are entries_cursor, format; minor: ",
+		timelinePath(25) + "?formt=md":      "did you mean format?", // also of one that would redirect
+		"/logs?" + strings.Repeat("x", 999): "there is no such parameter",
+	} {
+		wantProblem(t, get(t, h, path), http.StatusBadRequest, want)
+	}
+}
+
+func TestFormatOverridesAccept(t *testing.T) {
+	h := newTestAPI(t, sampleStore())
+	for _, tt := range []struct{ query, accept, want string }{
+		{"?format=md", "text/html", "text/markdown; charset=utf-8"},
+		{"?format=md", "application/json", "text/markdown; charset=utf-8"},
+		{"?format=json", "text/markdown", "application/json"},
+		{"?format=json", "image/png", "application/json"},
+	} {
+		w := get(t, h, timelinePath(20)+tt.query, "Accept: "+tt.accept)
+		if got := w.Header().Get("Content-Type"); w.Code != http.StatusOK || got != tt.want {
+			t.Errorf("%s with Accept: %s = %d %s, want %s", tt.query, tt.accept, w.Code, got, tt.want)
+		}
+	}
+	if got := get(t, h, timelinePath(25)+"?format=md").Header().Get("Location"); got != timelinePath(20)+"?format=md" {
+		t.Errorf("Location = %q: the format is lost", got)
+	}
+}
+
+// Who posts to a path that is none is told those that are.
+func TestUnknownReceiver(t *testing.T) {
+	h := newTestAPI(t, sampleStore(), func(o *Options) { o.Receivers = []string{"/ingest/deploys", "/v1/x"} })
+	wantProblem(t, do(t, h, http.MethodPost, "/webhook"), http.StatusNotFound, "The receivers are /ingest/deploys, /v1/x.")
 }

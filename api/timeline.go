@@ -15,6 +15,7 @@ type timelineInput struct {
 	conditions
 	ID            string      `path:"id" doc:"The ID of the incident, or of any signal that is part of it"`
 	EntriesCursor cursorParam `query:"entries_cursor" doc:"The entries_cursor of the page before"`
+	Format        formatParam `query:"format" doc:"The timeline in this format, whatever Accept says: JSON or Markdown"`
 }
 
 func (a *api) describeTimeline(h huma.API) huma.Operation {
@@ -26,7 +27,7 @@ func (a *api) describeTimeline(h huma.API) huma.Operation {
 		Path:        "/incidents/{id}/timeline",
 		Summary:     "Get the timeline of an incident, as JSON or as a draft of a post-mortem in Markdown",
 		Description: "Of a timeline with more than 1,000 entries, runs of like entries are made one entry with count and until, " +
-			"and a page has 1,000 of them: entries_cursor continues. Everything else is on every page.",
+			"and a page has 1,000 of them: entries_cursor continues. Everything else is on every page. The form is what Accept asks for, or format where it is given.",
 		Tags:               []string{"incidents"},
 		Parameters:         describeConditions(),
 		Responses:          responses(h, ok, 304, 307, 400, 404, 406, 503),
@@ -35,7 +36,15 @@ func (a *api) describeTimeline(h huma.API) huma.Operation {
 }
 
 func (a *api) getTimeline(ctx context.Context, in *timelineInput) (*reply, error) {
-	form := negotiate(in.accept, typeJSON, typeMarkdown)
+	var f faults
+	f.unknown(in.rawQuery, in)
+	form := in.Format.parse("format", &f)
+	if err := f.err(); err != nil {
+		return nil, err
+	}
+	if form == "" {
+		form = negotiate(in.accept, typeJSON, typeMarkdown)
+	}
 	if form == "" {
 		return nil, huma.Error406NotAcceptable("A timeline is given as application/json or as text/markdown.")
 	}

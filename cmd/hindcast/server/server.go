@@ -138,7 +138,7 @@ func (s *Server) start(ctx context.Context, listeners []net.Listener) error {
 	}
 
 	resources, err := api.New(api.Options{
-		Store: store, Labels: o.Config.Labels, Ready: s.runner.Ready, Registerer: registry,
+		Store: store, Labels: o.Config.Labels, Receivers: receivers.Paths(), Ready: s.runner.Ready, Registerer: registry,
 		Logger: log.With("part", "api"), Version: version.Version,
 	})
 	if err != nil {
