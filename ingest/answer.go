@@ -85,6 +85,18 @@ func splitReason(text string) (field, reason string) {
 	return head, clip(tail, maxReason)
 }
 
+// named is a reason that also says of which field it is: some clients show
+// nothing but the detail of a problem.
+func named(field, reason string) string {
+	switch {
+	case field == "":
+		return reason
+	case strings.HasPrefix(reason, "required"):
+		return field + " is " + reason
+	}
+	return field + ": " + reason
+}
+
 func clip(s string, n int) string {
 	if len(s) <= n {
 		return s

@@ -68,9 +68,18 @@ func (rs *Receivers) warnRefused(path string, r *http.Request, f *refusal) {
 	if !rs.warn.take(1) {
 		return
 	}
-	rs.o.Logger.Warn("request refused", "endpoint", path, "status", f.status, "reason", f.reason,
-		"field", clip(f.field, maxReason), "detail", clip(f.detail, maxReason), "err", f.err,
-		"remote", r.RemoteAddr, "user_agent", clip(r.UserAgent(), 100))
+	said := []any{"endpoint", path, "status", f.status, "reason", f.reason, "detail", clip(f.detail, maxReason)}
+	if f.field != "" {
+		said = append(said, "field", clip(f.field, maxReason))
+	}
+	if f.err != nil {
+		said = append(said, "err", f.err)
+	}
+	said = append(said, "remote", r.RemoteAddr)
+	if agent := r.UserAgent(); agent != "" {
+		said = append(said, "user_agent", clip(agent, 100))
+	}
+	rs.o.Logger.Warn("request refused", said...)
 }
 
 // warnPutAside logs that entries of a body were put aside.
@@ -79,5 +88,5 @@ func (rs *Receivers) warnPutAside(path string, s summary) {
 		return
 	}
 	rs.o.Logger.Warn("entries put aside", "endpoint", path, "entries", len(s.Rejected)+s.Omitted,
-		"field", s.Rejected[0].Field, "first", s.Rejected[0].Reason)
+		"first", named(s.Rejected[0].Field, s.Rejected[0].Reason))
 }

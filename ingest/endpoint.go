@@ -25,6 +25,9 @@ type endpoint struct {
 func (e *endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	began := time.Now()
 	setReadDeadline(w, began.Add(e.rs.o.Limits.ReadTimeout))
+	if r.Header.Get(HeaderReceivedAt) != "" {
+		w.Header().Set(HeaderTimes, e.rs.times())
+	}
 	a := e.guarded(w, r)
 	a.write(w)
 	e.rs.metrics.answered(e.path, a.status, time.Since(began))
@@ -143,7 +146,7 @@ func (e *endpoint) take(ctx context.Context, format *Format, in Input, open codi
 	case format.Reply == ReplyStrict && len(s.Rejected) > 0:
 		return answer{status: http.StatusBadRequest, body: problem{
 			Title: http.StatusText(http.StatusBadRequest), Status: http.StatusBadRequest,
-			Detail: s.Rejected[0].Reason, Field: s.Rejected[0].Field,
+			Detail: named(s.Rejected[0].Field, s.Rejected[0].Reason), Field: s.Rejected[0].Field,
 			Hint:    "The entries that are not listed were taken: only the listed ones need to be sent again.",
 			summary: &s,
 		}}, nil

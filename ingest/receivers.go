@@ -43,6 +43,18 @@ type Options struct {
 // nanoseconds.
 const HeaderReceivedAt = "Hindcast-Received-At"
 
+// HeaderTimes answers a request with the header Hindcast-Received-At: trusted
+// when that is the time of receipt, received when it was not believed and the
+// time of receipt is the one of the request. A replay can so tell that its
+// times are lost.
+const HeaderTimes = "Hindcast-Times"
+
+// The values of [HeaderTimes].
+const (
+	TimesTrusted  = "trusted"
+	TimesReceived = "received"
+)
+
 // Receivers are the HTTP handlers that take facts in. They may be used
 // concurrently.
 type Receivers struct {
@@ -178,6 +190,14 @@ func (rs *Receivers) leave() {
 	if rs.closing && rs.active == 0 {
 		close(rs.idle)
 	}
+}
+
+// times says whose times of receipt count.
+func (rs *Receivers) times() string {
+	if rs.o.TrustTimes {
+		return TimesTrusted
+	}
+	return TimesReceived
 }
 
 // receivedAt is when a request came.

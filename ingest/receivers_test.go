@@ -43,7 +43,7 @@ func TestAnswers(t *testing.T) {
 			status: 200, members: map[string]any{"accepted": 1.0, "rejected": []any{map[string]any{"field": "entries[1].text", "reason": "is bad"}}},
 			stored: []string{"a", "[bad]"}, reason: "bad_text"},
 		{name: "only bad entries", path: "/ingest/plain", body: `["bad"]`,
-			status: 400, members: map[string]any{"field": "entries[0].text", "detail": "is bad"}, stored: []string{"[bad]"}, reason: "bad_text"},
+			status: 400, members: map[string]any{"field": "entries[0].text", "detail": "entries[0].text: is bad"}, stored: []string{"[bad]"}, reason: "bad_text"},
 		{name: "strict, all good", path: "/ingest/strict", body: `["a"]`, status: 200, stored: []string{"a"}},
 		{name: "strict, one bad", path: "/ingest/strict", body: `["a","bad"]`,
 			status: 400, members: map[string]any{"accepted": 1.0, "field": "entries[1].text"}, stored: []string{"a", "[bad]"}},
@@ -52,7 +52,7 @@ func TestAnswers(t *testing.T) {
 		{name: "logs in snappy", path: "/ingest/logs", header: []string{"Content-Type", "application/x-protobuf"}, body: string(snappy.Encode(nil, []byte(`["a"]`))),
 			status: 400, stored: []string{"[" + string(snappy.Encode(nil, []byte(`["a"]`))) + "]"}},
 		{name: "malformed", path: "/ingest/plain", body: `{"truncated`,
-			status: 400, members: map[string]any{"field": "body", "detail": "not an array of strings", "hint": "Post an array."},
+			status: 400, members: map[string]any{"field": "body", "detail": "body: not an array of strings", "hint": "Post an array."},
 			stored: []string{`[{"truncated]`}, reason: "malformed"},
 		{name: "empty body", path: "/ingest/plain", status: 400, members: map[string]any{"detail": "the body is empty"}, reason: "malformed"},
 		{name: "panic", path: "/ingest/plain", body: `["a","panic"]`, status: 500, reason: "panic"},
@@ -182,8 +182,15 @@ func TestReceivedAt(t *testing.T) {
 		{false, testTime},
 	} {
 		r := newRig(t, func(o *Options) { o.TrustTimes = tc.trust })
-		if w := r.post("/ingest/plain", `["a"]`, HeaderReceivedAt, sent); w.Code != 200 {
+		w := r.post("/ingest/plain", `["a"]`, HeaderReceivedAt, sent)
+		if w.Code != 200 {
 			t.Fatalf("trust %t: status %d: %s", tc.trust, w.Code, w.Body)
+		}
+		if got, want := w.Header().Get(HeaderTimes), map[bool]string{true: TimesTrusted, false: TimesReceived}[tc.trust]; got != want {
+			t.Errorf("trust %t: %s = %q, want %q", tc.trust, HeaderTimes, got, want)
+		}
+		if got := r.post("/ingest/plain", `["a"]`).Header().Get(HeaderTimes); got != "" {
+			t.Errorf("trust %t: %s = %q to a request without a time, want none", tc.trust, HeaderTimes, got)
 		}
 		if got := r.store.kept.Events[0].ReceivedAt; !got.Equal(tc.want) || got.Location() != time.UTC {
 			t.Errorf("trust %t: received at %s, want %s", tc.trust, got, tc.want)
@@ -299,7 +306,7 @@ func TestMemoryOfALaneIsBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		stuck := make(chan struct{})
 		r := newRig(t, func(o *Options) {
-			o.Limits.MaxBody, o.Limits.MaxDecompressed = 10_000, 10_000
+			o.Limits.MaxBody, o.Limits.MaxDecompressed = 10_000, 6_000
 			o.Limits.Alerts.Bytes = 20_000
 		})
 		r.store.hook = func(context.Context, event.Batch) error { <-stuck; return nil }
@@ -455,5 +462,18 @@ func TestSplitReason(t *testing.T) {
 	}
 	if _, reason := splitReason("a: " + strings.Repeat("ä", 10_000)); len(reason) > maxReason+10 || bytes.ContainsRune([]byte(reason), '\uFFFD') {
 		t.Errorf("a long reason is not clipped cleanly: %d bytes", len(reason))
+	}
+}
+
+func TestReasonsNameTheirField(t *testing.T) {
+	for _, tc := range []struct{ field, reason, want string }{
+		{"service", "required", "service is required"},
+		{"mute.fingerprint", "required, or labels", "mute.fingerprint is required, or labels"},
+		{"at", `"x" is not a time`, `at: "x" is not a time`},
+		{"", "the body is empty", "the body is empty"},
+	} {
+		if got := named(tc.field, tc.reason); got != tc.want {
+			t.Errorf("named(%q, %q) = %q, want %q", tc.field, tc.reason, got, tc.want)
+		}
 	}
 }

@@ -97,7 +97,7 @@ func tooLarge(what string, limit int64, setting string) *refusal {
 func undecodable(err error, hint string) *refusal {
 	f := &refusal{status: http.StatusBadRequest, reason: reasonMalformed, detail: err.Error(), hint: hint}
 	if m, ok := errors.AsType[*event.Malformed](err); ok {
-		f.field, f.detail = m.Field, m.Reason
+		f.field, f.detail = m.Field, named(m.Field, m.Reason)
 	}
 	if errors.Is(err, ErrTooMuch) {
 		f.status, f.reason = http.StatusRequestEntityTooLarge, reasonTooLarge

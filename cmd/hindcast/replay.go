@@ -86,9 +86,17 @@ func (c *replayCmd) play(ctx context.Context, s *streams, url string) error {
 	show := newProgress(s.err)
 	player := cassette.Player{URL: url, Speed: c.Speed, Retries: c.Retries}
 	var total cassette.Report
+	warned := false
 	began := time.Now()
 	for _, file := range c.Files {
-		report, err := playFile(ctx, &player, file, func(r cassette.Report) { show.update(file, r.Sent, 0) })
+		report, err := playFile(ctx, &player, file, func(r cassette.Report) {
+			if r.Disbelieved > 0 && !warned {
+				show.clear()
+				fmt.Fprintf(s.err, "WARNING: %s does not believe the recorded times and takes its own: the outage will seem to happen now. Start it with serve --replay.trust-times.\n", url)
+				warned = true
+			}
+			show.update(file, r.Sent, 0)
+		})
 		show.clear()
 		total.Merge(report)
 		if err != nil {
@@ -98,6 +106,9 @@ func (c *replayCmd) play(ctx context.Context, s *streams, url string) error {
 	fmt.Fprintf(s.err, "%s in %v\n", total.String(), time.Since(began).Round(time.Millisecond))
 	for _, r := range total.Refused {
 		fmt.Fprintf(s.err, "%s: %s was answered %d: %s\n", r.Where, r.Path, r.Status, r.Answer)
+	}
+	if total.Disbelieved > 0 {
+		fmt.Fprintf(s.err, "WARNING: the recorded times of %s were not believed: what %s derives from them has other times.\n", plural(total.Disbelieved, "request"), url)
 	}
 	if !total.OK() {
 		return coded{exitRefused, cassette.ErrRefused}

@@ -16,6 +16,13 @@ import (
 // ReceivedAtHeader carries the time of a request's first arrival.
 const ReceivedAtHeader = "Hindcast-Received-At"
 
+// A server that does not believe [ReceivedAtHeader] answers with timesHeader
+// and the value timesReceived.
+const (
+	timesHeader   = "Hindcast-Times"
+	timesReceived = "received"
+)
+
 // Player plays requests at a server, one after the other.
 type Player struct {
 	// URL is the server's, without a path.
@@ -38,6 +45,9 @@ type Report struct {
 	Sent    int
 	Bytes   int64
 	Retried int
+	// Disbelieved counts requests for which the server took its own time and
+	// not the recorded one: they are told as of now.
+	Disbelieved int
 	// Statuses counts answers by status.
 	Statuses map[int]int
 	// Refused lists answers outside 2xx, the first ones.
@@ -62,6 +72,7 @@ func (r *Report) Merge(other Report) {
 	r.Sent += other.Sent
 	r.Bytes += other.Bytes
 	r.Retried += other.Retried
+	r.Disbelieved += other.Disbelieved
 	for status, n := range other.Statuses {
 		r.count(status, n)
 	}
@@ -131,11 +142,11 @@ func (p *Player) send(ctx context.Context, req Request, report *Report) error {
 		return err
 	}
 	for attempt := 0; ; attempt++ {
-		status, answer, retryAfter, err := p.try(ctx, req, body)
-		again := err != nil || status == http.StatusServiceUnavailable || status == http.StatusTooManyRequests
+		got, err := p.try(ctx, req, body)
+		again := err != nil || got.status == http.StatusServiceUnavailable || got.status == http.StatusTooManyRequests
 		if again && attempt < p.Retries && ctx.Err() == nil {
 			report.Retried++
-			if err := sleep(ctx, retryAfter); err != nil {
+			if err := sleep(ctx, got.retryAfter); err != nil {
 				return err
 			}
 			continue
@@ -145,21 +156,33 @@ func (p *Player) send(ctx context.Context, req Request, report *Report) error {
 		}
 		report.Sent++
 		report.Bytes += int64(len(body))
-		report.count(status, 1)
-		if status/100 != 2 && len(report.Refused) < maxRefused {
-			report.Refused = append(report.Refused, Refusal{Where: req.Where, Path: req.Path, Status: status, Answer: answer})
+		report.count(got.status, 1)
+		if got.disbelieved {
+			report.Disbelieved++
+		}
+		if got.status/100 != 2 && len(report.Refused) < maxRefused {
+			report.Refused = append(report.Refused, Refusal{Where: req.Where, Path: req.Path, Status: got.status, Answer: got.text})
 		}
 		return nil
 	}
 }
 
-// try sends a request once. It says what was answered and how long to wait
-// before another attempt.
-func (p *Player) try(ctx context.Context, req Request, body []byte) (status int, answer string, retryAfter time.Duration, err error) {
-	retryAfter = time.Second
+// answer is what a server said to one request.
+type answer struct {
+	status int
+	text   string
+	// disbelieved says that the server did not take the recorded time.
+	disbelieved bool
+	// retryAfter is how long to wait before another attempt.
+	retryAfter time.Duration
+}
+
+// try sends a request once. On an error only retryAfter of the answer counts.
+func (p *Player) try(ctx context.Context, req Request, body []byte) (answer, error) {
+	failed := answer{retryAfter: time.Second}
 	httpReq, err := http.NewRequestWithContext(ctx, req.Method, strings.TrimSuffix(p.URL, "/")+req.Path, bytes.NewReader(body))
 	if err != nil {
-		return 0, "", retryAfter, fmt.Errorf("make request: %w", err)
+		return failed, fmt.Errorf("make request: %w", err)
 	}
 	for name, value := range req.Headers {
 		httpReq.Header.Set(name, value)
@@ -171,16 +194,20 @@ func (p *Player) try(ctx context.Context, req Request, body []byte) (status int,
 	}
 	resp, err := client.Do(httpReq)
 	if err != nil {
-		return 0, "", retryAfter, err
+		return failed, err
 	}
 	defer resp.Body.Close()
 	text, err := io.ReadAll(io.LimitReader(resp.Body, 1<<10))
 	if err != nil {
-		return 0, "", retryAfter, fmt.Errorf("read answer: %w", err)
+		return failed, fmt.Errorf("read answer: %w", err)
 	}
 	// Reading to the end keeps the connection; an answer is small.
 	_, _ = io.Copy(io.Discard, io.LimitReader(resp.Body, 1<<20))
-	return resp.StatusCode, strings.TrimSpace(string(text)), retryDelay(resp.Header.Get("Retry-After")), nil
+	return answer{
+		status: resp.StatusCode, text: strings.TrimSpace(string(text)),
+		disbelieved: resp.Header.Get(timesHeader) == timesReceived,
+		retryAfter:  retryDelay(resp.Header.Get("Retry-After")),
+	}, nil
 }
 
 // maxRetryDelay bounds what a server can make us wait.
