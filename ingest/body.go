@@ -89,7 +89,17 @@ func readAll(src io.Reader, size, limit int64, h *hold) ([]byte, error) {
 			if have > limit {
 				return nil, errTooLarge
 			}
-			next := min(2*have, limit+1)
+			if have == limit {
+				return atLimit(src, buf)
+			}
+			// The last step goes from half the limit to all of it: no more than
+			// one and a half of it is needed while it is taken.
+			next, half := 2*have, (limit+1)/2
+			if have >= half {
+				next = limit
+			} else if next > half {
+				next = half
+			}
 			if size >= have && size/4 <= have {
 				// A quarter of what was promised has come: believe the rest.
 				next = min(size, limit) + 1
@@ -114,6 +124,20 @@ func readAll(src io.Reader, size, limit int64, h *hold) ([]byte, error) {
 			return nil, errTooLarge
 		}
 		return buf, nil
+	}
+}
+
+// atLimit is the end of a body that has filled all it may: to ask whether more
+// comes takes one byte.
+func atLimit(src io.Reader, body []byte) ([]byte, error) {
+	var more [1]byte
+	switch _, err := io.ReadFull(src, more[:]); {
+	case err == nil:
+		return nil, errTooLarge
+	case errors.Is(err, io.EOF):
+		return body, nil
+	default:
+		return nil, err
 	}
 }
 

@@ -109,6 +109,30 @@ func TestDecompressionBombs(t *testing.T) {
 	}
 }
 
+// A body that is as large as allowed is taken, and one that is larger is told
+// so: neither may be told to come again later, when nothing else is under way.
+func TestLargestBodyFitsItsLane(t *testing.T) {
+	for _, limit := range []int64{4 << 20, 5_000_001} {
+		r := newRig(t, func(o *Options) {
+			o.Limits.MaxBody, o.Limits.MaxDecompressed = 64<<10, limit
+			o.Limits.Alerts.Bytes = 64<<10 + limit + (limit+1)/2
+			if err := o.Limits.Validate(); err != nil {
+				t.Fatalf("the least that a lane must hold: %v", err)
+			}
+		})
+		for _, tt := range []struct {
+			size int64
+			want int
+		}{{limit - 1, 200}, {limit, 200}, {limit + 1, 413}, {4 * limit, 413}} {
+			text := append([]byte(`["x"]`), bytes.Repeat([]byte(" "), int(tt.size)-5)...)
+			w := r.post("/ingest/plain", string(compressed(t, "gzip", text)), "Content-Encoding", "gzip")
+			if w.Code != tt.want {
+				t.Errorf("%d bytes, with a limit of %d: status = %d, want %d: %s", tt.size, limit, w.Code, tt.want, w.Body)
+			}
+		}
+	}
+}
+
 func TestSnappyBombIsRefusedByItsHeader(t *testing.T) {
 	r := newRig(t, nil)
 	bomb := append(binary.AppendUvarint(nil, 1<<31), "xxxx"...)

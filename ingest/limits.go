@@ -39,8 +39,8 @@ type LaneLimits struct {
 	// is still being read. Default 1024 for alerts, 256 for logs.
 	Requests int `yaml:"requests"`
 	// Bytes bounds the bodies of all requests under way, in bytes, sent and
-	// decompressed ones together. It must hold the largest body. Default 128
-	// MiB.
+	// decompressed ones together. It must hold the largest body as it is sent
+	// and, since it grows, one and a half times decompressed. Default 128 MiB.
 	Bytes int64 `yaml:"bytes"`
 	// Decoding is how many bodies are decoded at once. Default: four a
 	// processor for alerts; for logs one less than there are processors, at
@@ -144,8 +144,8 @@ func (l Limits) Validate() error {
 		if c.Linger < 0 {
 			errs = append(errs, fmt.Errorf("%slinger must not be negative, not %s", in, c.Linger))
 		}
-		if need := l.MaxBody + l.MaxDecompressed; c.Bytes < need {
-			errs = append(errs, fmt.Errorf("%sbytes must hold the largest body, sent and decompressed (%d), not %d", in, need, c.Bytes))
+		if need := l.MaxBody + l.MaxDecompressed + (l.MaxDecompressed+1)/2; c.Bytes < need {
+			errs = append(errs, fmt.Errorf("%sbytes must hold the largest body, as sent and one and a half times decompressed (%d), not %d", in, need, c.Bytes))
 		}
 	}
 	return errors.Join(errs...)
