@@ -13,11 +13,11 @@ import (
 	"github.com/hindcast/hindcast/ingest/event"
 )
 
-// lendAndDerive derives as the runner does: it lends what is missing of the
-// logs that are stored, derives, and takes them back.
+// lendAndDerive derives as the runner does: what waits is derived again with
+// what is missing of the stored logs lent.
 func lendAndDerive(e *correlate.Engine, stored []event.Count, now time.Time) []correlate.Derived {
-	var out []correlate.Derived
-	for turn := 0; turn == 0 || e.Waits() && turn < 5; turn++ {
+	out := e.Derive(now)
+	for turn := 0; e.Waits() && turn < 5; turn++ {
 		for _, s := range e.Missing(now) {
 			var of []event.Count
 			for _, c := range stored {
@@ -118,7 +118,12 @@ func TestRestartAdopts(t *testing.T) {
 		for _, d := range published {
 			e.Adopt(d.Timeline.Incident.ID, d.Signals, d.Digest, time.Time{})
 		}
-		if again := lendAndDerive(e, w.counts, now); len(again) != 0 {
+		again := slices.DeleteFunc(lendAndDerive(e, w.counts, now), func(d correlate.Derived) bool {
+			// What was apart only while its logs were missing was never published.
+			_, known := got[d.Timeline.Incident.ID]
+			return d.Retired && !known
+		})
+		if len(again) != 0 {
 			t.Fatalf("nothing came, and %d timelines are derived anew, the first of %q (retired %v)", len(again), again[0].Timeline.Incident.Title, again[0].Retired)
 		}
 

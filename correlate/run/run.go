@@ -174,13 +174,13 @@ const (
 // [storage.ErrFenced] when another owner has taken over. Other errors of the
 // store are logged and tried again.
 func (r *Runner) Run(ctx context.Context) error {
-	claim, err := r.claim(ctx)
-	if err != nil {
-		return err
+	claim, ok := r.claim(ctx)
+	if !ok {
+		return nil
 	}
-	f, err := r.start(ctx, claim)
-	if err != nil {
-		return err
+	f, ok := r.start(ctx, claim)
+	if !ok {
+		return nil
 	}
 	ticker := time.NewTicker(lookEvery)
 	defer ticker.Stop()
@@ -245,34 +245,38 @@ func sleep(ctx context.Context, d time.Duration) bool {
 	}
 }
 
-// claim takes the derived state over, trying until the store lets it.
-func (r *Runner) claim(ctx context.Context) (storage.Claim, error) {
+// claim takes the derived state over, trying until the store lets it; not ok
+// when ctx was done before.
+func (r *Runner) claim(ctx context.Context) (claim storage.Claim, ok bool) {
 	for retry := firstRetry; ; retry = min(2*retry, greatestTry) {
 		c, err := r.store.Claim(ctx, r.options.Owner)
 		if err == nil {
-			return c, nil
+			return c, true
 		}
-		r.log.Error("The correlator could not claim the store.", "err", err, "in", retry)
+		if ctx.Err() == nil {
+			r.log.Error("The correlator could not claim the store.", "err", err, "in", retry)
+		}
 		r.setReady(err)
 		if !sleep(ctx, retry) {
-			return storage.Claim{}, fmt.Errorf("claim the store: %w", ctx.Err())
+			return storage.Claim{}, false
 		}
 	}
 }
 
-// start makes the follower, trying until the store was read.
-func (r *Runner) start(ctx context.Context, claim storage.Claim) (*follower, error) {
+// start makes the follower, trying until the store was read; not ok when ctx
+// was done before.
+func (r *Runner) start(ctx context.Context, claim storage.Claim) (f *follower, ok bool) {
 	for retry := firstRetry; ; retry = min(2*retry, greatestTry) {
 		began := time.Now()
 		f, err := r.follow(ctx, claim)
 		if err == nil {
 			r.log.Info("The correlator has read the store.", "facts", f.read, "took", time.Since(began).Round(time.Millisecond))
-			return f, nil
+			return f, true
 		}
 		r.log.Error("The correlator could not read the store.", "err", err, "in", retry)
 		r.setReady(err)
 		if !sleep(ctx, retry) {
-			return nil, fmt.Errorf("read the store: %w", ctx.Err())
+			return nil, false
 		}
 	}
 }
