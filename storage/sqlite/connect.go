@@ -35,6 +35,12 @@ func prepareFile(path string) (absolute string, lock *os.File, err error) {
 	if fi, err := os.Stat(path); err == nil && fi.IsDir() {
 		return "", nil, fmt.Errorf("%s is a folder: want the path of a file", path)
 	}
+	// Two names of one file must mean one lock.
+	if target, err := filepath.EvalSymlinks(path); err == nil {
+		path, dir = target, filepath.Dir(target)
+	} else if target, err := filepath.EvalSymlinks(dir); err == nil {
+		path, dir = filepath.Join(target, filepath.Base(path)), target
+	}
 	lock, err = lockFile(path + ".lock")
 	if err != nil {
 		return "", nil, err

@@ -55,6 +55,33 @@ func TestOpen(t *testing.T) {
 	}
 }
 
+// One file that goes by two names is still one store.
+func TestOpenByAnotherName(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.Mkdir(filepath.Join(dir, "real"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for link, target := range map[string]string{"folder": "real", "file.db": "real/h.db"} {
+		if err := os.Symlink(filepath.Join(dir, target), filepath.Join(dir, link)); err != nil {
+			t.Skipf("no symbolic links here: %v", err)
+		}
+	}
+	s, err := sqlite.Open(t.Context(), filepath.Join(dir, "folder", "h.db"), sqlite.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	for _, name := range []string{"real/h.db", "folder/h.db", "file.db"} {
+		other, err := sqlite.Open(t.Context(), filepath.Join(dir, name), sqlite.Options{})
+		if !errors.Is(err, storage.ErrUnavailable) {
+			t.Errorf("open %s while it is open: got error %v, want %v", name, err, storage.ErrUnavailable)
+		}
+		if err == nil {
+			other.Close()
+		}
+	}
+}
+
 func TestOpenRefuses(t *testing.T) {
 	dir := t.TempDir()
 	text := filepath.Join(dir, "notes.txt")
