@@ -74,7 +74,7 @@ func TestBadParameters(t *testing.T) {
 		{"/incidents?limit=-1", "limit: "},
 		{"/incidents?limit=1e2", "limit: "},
 		{"/incidents?limit=99999999999999999999", "limit: "},
-		{"/incidents?cursor=nonsense", "cursor: "},
+		{"/incidents?cursor=nonsense", "cursor: want the next_cursor of an earlier page of the same list"},
 		{"/incidents?cursor=" + strings.Repeat("x", 3000), "cursor: "},
 		{"/incidents?service=" + strings.Repeat("x", 3000), "service: "},
 		{"/incidents?limit=x&status=%ff", "status: "},

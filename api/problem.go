@@ -63,7 +63,7 @@ func (a *api) failure(ctx context.Context, err error, doing, missing string) err
 		return huma.Error404NotFound(missing)
 	case errors.Is(err, storage.ErrBadCursor):
 		var f faults
-		f.add("cursor", "", "want the next_cursor of an earlier page of the same list")
+		f.addNamed("cursor", "want the next_cursor of an earlier page of the same list")
 		return f.err()
 	// A driver may say in its own words that it was interrupted: the request's
 	// context tells why.
