@@ -4,14 +4,17 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
+	"syscall"
 
 	"github.com/alecthomas/kong"
 )
 
 // cli is the commands and the flags that all of them take.
 type cli struct {
-	Log logFlags `embed:"" prefix:"log."`
+	Log          logFlags         `embed:"" prefix:"log."`
+	PrintVersion kong.VersionFlag `name:"version" help:"Print the version."`
 
 	Serve       serveCmd       `cmd:"" help:"Take alerts, deploys and logs in, and give timelines out."`
 	Demo        demoCmd        `cmd:"" help:"Play a recorded outage, print its timeline, and serve it."`
@@ -64,6 +67,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 		kong.Name("hindcast"),
 		kong.Description(description),
 		kong.Writers(stdout, stderr),
+		kong.Vars{"version": versionText()},
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 100}),
 	)
 	if err != nil {
@@ -75,7 +79,11 @@ func run(args []string, stdout, stderr io.Writer) int {
 	}
 	command, err := parser.Parse(args)
 	if err != nil {
-		fmt.Fprintf(stderr, "hindcast: %v\nTry 'hindcast --help'.\n", err)
+		fmt.Fprintf(stderr, "hindcast: %v\n", err)
+		if wrong, ok := errors.AsType[*kong.ParseError](err); ok {
+			command = wrong.Context
+		}
+		pointToHelp(stderr, command)
 		return exitUsage
 	}
 	logger, err := c.Log.logger(stderr)
@@ -87,11 +95,32 @@ func run(args []string, stdout, stderr io.Writer) int {
 	if err == nil {
 		return exitOK
 	}
-	if !errors.Is(err, errSilent) {
+	if !errors.Is(err, errSilent) && !readerGone(err) {
 		fmt.Fprintln(stderr, "hindcast:", err)
 	}
-	if with, ok := errors.AsType[coded](err); ok {
-		return with.code
+	with, ok := errors.AsType[coded](err)
+	switch {
+	case !ok:
+		return exitFailure
+	case with.code == exitUsage:
+		pointToHelp(stderr, command)
 	}
-	return exitFailure
+	return with.code
+}
+
+// pointToHelp names the help of the command that was meant, as far as it is
+// known.
+func pointToHelp(w io.Writer, command *kong.Context) {
+	name := "hindcast"
+	if command != nil && command.Selected() != nil {
+		name += " " + command.Selected().Name
+	}
+	fmt.Fprintf(w, "Try '%s --help'.\n", name)
+}
+
+// readerGone reports whether an output could not be written because nobody
+// reads it any more.
+func readerGone(err error) bool {
+	file, ok := errors.AsType[*fs.PathError](err)
+	return ok && errors.Is(file, syscall.EPIPE)
 }

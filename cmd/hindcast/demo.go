@@ -7,10 +7,12 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/url"
 	"os"
 	"os/signal"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/hindcast/hindcast/cmd/hindcast/cassette"
 	"github.com/hindcast/hindcast/cmd/hindcast/config"
@@ -126,21 +128,40 @@ func (c *demoCmd) play(ctx context.Context, s *streams, srv *server.Server, requ
 }
 
 // printURLs says where to look on.
-func printURLs(s *streams, url string, timelines []timeline.Timeline) {
+func printURLs(s *streams, base string, timelines []timeline.Timeline) {
 	var b strings.Builder
-	fmt.Fprintf(&b, "\nServing on %s until interrupted (Ctrl-C):\n\n", url)
-	fmt.Fprintf(&b, "  %s/incidents\n", url)
+	fmt.Fprintf(&b, "\nServing on %s until interrupted (Ctrl-C):\n\n", base)
+	fmt.Fprintf(&b, "  %s/\n  %s/incidents\n", base, base)
 	for i := range timelines {
 		if inc := &timelines[i].Incident; !inc.Minor {
-			fmt.Fprintf(&b, "  %s/incidents/%s/timeline\n", url, inc.ID)
+			fmt.Fprintf(&b, "  %s/incidents/%s/timeline\n", base, inc.ID)
 		}
 	}
-	fmt.Fprintf(&b, "  %s/openapi.json\n  %s/metrics\n", url, url)
+	fmt.Fprintf(&b, "  %s/openapi.json\n  %s/metrics\n", base, base)
 	for i := range timelines {
 		if inc := &timelines[i].Incident; !inc.Minor {
-			fmt.Fprintf(&b, "\nTry:\n\n  curl -H 'Accept: text/markdown' %s/incidents/%s/timeline\n", url, inc.ID)
+			fmt.Fprintf(&b, "\nTry:\n\n  curl -H 'Accept: text/markdown' %s/incidents/%s/timeline\n", base, inc.ID)
+			if query := logQuery(&timelines[i]); query != "" {
+				fmt.Fprintf(&b, "  curl '%s/logs?%s'\n", base, query)
+			}
 			break
 		}
 	}
 	fmt.Fprint(s.out, b.String())
+}
+
+// logQuery asks for the lines of the first pattern that a timeline shows; ""
+// when it shows none. The recording is not of the last hour, so it says when.
+func logQuery(t *timeline.Timeline) string {
+	for i := range t.Entries {
+		e := &t.Entries[i]
+		if e.Log == nil || e.Service == "" {
+			continue
+		}
+		from := e.Log.FirstSeen.UTC().Truncate(time.Second)
+		to := e.Log.LastSeen.UTC().Truncate(time.Second).Add(time.Second)
+		return fmt.Sprintf("service=%s&level=%s&from=%s&to=%s", url.QueryEscape(e.Service), e.Log.Level,
+			from.Format(time.RFC3339), to.Format(time.RFC3339))
+	}
+	return ""
 }

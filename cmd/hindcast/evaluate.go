@@ -28,9 +28,9 @@ func (evalCmd) Help() string {
 	return examples(`Each case is played at a new server in this process, over HTTP and with the recorded times. What it derives is read over HTTP and held against the truth: incidents missed and invented, how far each milestone is off and whether the truth lies in its interval, the cause, failed remedies, participants, and background alerts among the members.
 
 Exits with 1 when a target was missed or, with --shuffle, a timeline differs.`,
-		"hindcast eval ../cases",
-		"hindcast eval --json ../cases/bad_deploy | jq .totals",
-		"hindcast eval --shuffle=7 ../cases")
+		"hindcast eval cmd/hindcast/testdata/cases",
+		"hindcast eval --json cmd/hindcast/testdata/cases/rollback_fails | jq .totals",
+		"hindcast eval --shuffle=7 cmd/hindcast/testdata/cases")
 }
 
 // evalReport is what --json prints.

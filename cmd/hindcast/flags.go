@@ -1,11 +1,13 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"net"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/prometheus/exporter-toolkit/web"
@@ -74,6 +76,9 @@ func (f webFlags) listen() ([]net.Listener, error) {
 		if err != nil {
 			for _, open := range listeners {
 				open.Close()
+			}
+			if errors.Is(err, syscall.EADDRINUSE) {
+				return nil, fmt.Errorf("listen: %w; choose another with --web.listen-address", err)
 			}
 			return nil, fmt.Errorf("listen: %w", err)
 		}

@@ -6,6 +6,15 @@
 // scoring of cases and the printing of timelines.
 package main
 
-import "os"
+import (
+	"os"
+	"os/signal"
+	"syscall"
+)
 
-func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
+func main() {
+	// Who reads the output may stop early, as head does: that is an error of
+	// writing, after which commands clean up, and not the end of the process.
+	signal.Ignore(syscall.SIGPIPE)
+	os.Exit(run(os.Args[1:], os.Stdout, os.Stderr))
+}

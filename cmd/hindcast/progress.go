@@ -16,16 +16,25 @@ import (
 
 // progress is one line that is written over, on a terminal; elsewhere nothing.
 type progress struct {
-	w     io.Writer
-	shown int
-	last  time.Time
+	w io.Writer
+	// columns are the terminal's.
+	columns func() int
+	shown   bool
+	last    time.Time
 }
 
 func newProgress(w io.Writer) *progress {
-	if f, ok := w.(*os.File); !ok || !xterm.IsTerminal(int(f.Fd())) {
-		w = nil
+	f, ok := w.(*os.File)
+	if !ok || !xterm.IsTerminal(int(f.Fd())) {
+		return &progress{}
 	}
-	return &progress{w: w}
+	return &progress{w: w, columns: func() int {
+		columns, _, err := xterm.GetSize(int(f.Fd()))
+		if err != nil || columns <= 0 {
+			return 80
+		}
+		return columns
+	}}
 }
 
 // update shows how many requests were played, of how many if that is known.
@@ -34,23 +43,42 @@ func (p *progress) update(what string, done, of int) {
 		return
 	}
 	p.last = time.Now()
-	text := fmt.Sprintf("%s: %d requests", what, done)
+	fmt.Fprintf(p.w, "\r%s%s", progressText(what, done, of, p.columns()), eraseRest)
+	p.shown = true
+}
+
+// eraseRest removes what stands behind the cursor in its line.
+const eraseRest = "\033[K"
+
+// barColumns is how wide a terminal must be to have a bar, and mostBar how wide
+// the bar is at most.
+const (
+	barColumns = 70
+	mostBar    = 30
+)
+
+// progressText is never as wide as the terminal: a line that wraps cannot be
+// written over.
+func progressText(what string, done, of, columns int) string {
+	before, after := what+": ", fmt.Sprintf("%d requests", done)
 	if of > 0 {
-		const width = 30
-		bar := strings.Repeat("█", width*done/of)
-		text = fmt.Sprintf("%s: %s%s %d of %d requests", what, bar, strings.Repeat("░", width-width*done/of), done, of)
+		after = fmt.Sprintf("%d of %d requests", done, of)
 	}
-	columns := utf8.RuneCountInString(text)
-	fmt.Fprintf(p.w, "\r%s%s", text, strings.Repeat(" ", max(0, p.shown-columns)))
-	p.shown = columns
+	room := columns - 1 - utf8.RuneCountInString(before+after)
+	if width := min(mostBar, room-1); of > 0 && columns >= barColumns && width > 0 {
+		filled := min(width*done/of, width)
+		return before + strings.Repeat("█", filled) + strings.Repeat("░", width-filled) + " " + after
+	}
+	text := []rune(before + after)
+	return string(text[:min(len(text), max(columns-1, 0))])
 }
 
 // clear removes the line.
 func (p *progress) clear() {
-	if p.w != nil && p.shown > 0 {
-		fmt.Fprintf(p.w, "\r%s\r", strings.Repeat(" ", p.shown))
+	if p.shown {
+		fmt.Fprint(p.w, "\r"+eraseRest)
 	}
-	p.shown = 0
+	p.shown = false
 }
 
 // printAll prints the timelines of all incidents but the minor ones, which it

@@ -15,9 +15,13 @@ func (versionCmd) Help() string {
 
 // Run prints the version.
 func (versionCmd) Run(s *streams) error {
+	_, err := fmt.Fprintln(s.out, versionText())
+	return err
+}
+
+func versionText() string {
 	if version.Version == "" {
 		version.Version = "dev"
 	}
-	_, err := fmt.Fprintln(s.out, version.Print("hindcast"))
-	return err
+	return version.Print("hindcast")
 }

@@ -13,7 +13,11 @@ import (
 type StoreSpecError struct{ Spec string }
 
 func (e StoreSpecError) Error() string {
-	return fmt.Sprintf("%q is not a store: want sqlite:PATH", e.Spec)
+	text := fmt.Sprintf("%q is not a store: want sqlite:PATH", e.Spec)
+	if e.Spec != "" && !strings.Contains(e.Spec, ":") {
+		text += "; did you mean sqlite:" + e.Spec + "?"
+	}
+	return text
 }
 
 // SQLitePath is the path of a store like sqlite:PATH.
