@@ -69,7 +69,7 @@ type Dependency struct {
 
 // Phrase is a rule for reading messages: a text that matches the regular
 // expression Pattern (RE2, case-insensitive) has the meaning Means:
-// acknowledges, remedies, reports or resolves.
+// acknowledges, remedies, remedy_failed, resolves or reports.
 type Phrase struct {
 	Pattern string `yaml:"pattern"`
 	Means   string `yaml:"means"`

@@ -309,8 +309,8 @@ func TestPaths(t *testing.T) {
 	for path := range document.Paths {
 		served = append(served, path)
 	}
-	named := regexp.MustCompile("(?:(?:GET|POST) |localhost:9097|`)(/(?:ingest|incidents|events|logs|asides|loki|api|-|metrics|openapi)[\\w./{}<>-]*)")
-	id := regexp.MustCompile(`<[^>]*>|\{id\}|[0-9A-HJKMNP-TV-Z]{26}`)
+	named := regexp.MustCompile("(?:(?:GET|POST) |localhost:9097|`)(/(?:ingest|incidents|events|logs|asides|loki|api|-|metrics|openapi)[\\w./{}<>$-]*)")
+	id := regexp.MustCompile(`<[^>]*>|\{id\}|\$ID|[0-9A-HJKMNP-TV-Z]{26}`)
 	elsewhere := []string{"/api/v2/silences"} // of Alertmanager
 	for path, page := range pages(t) {
 		for _, m := range named.FindAllStringSubmatch(page, -1) {

@@ -4,7 +4,7 @@
 set -eu
 HINDCAST_URL=${HINDCAST_URL:-http://localhost:9097}
 
-curl --fail --silent --show-error --json @- "$HINDCAST_URL/ingest/commits" <<'BODY'
+curl --fail-with-body --silent --show-error --json @- "$HINDCAST_URL/ingest/commits" <<'BODY'
 {
   "sha": "3ea65dd0c1f8f2b5f1d0a9a4c5e6b7d8e9f0a1b2",
   "repository": "acme/payments",

@@ -5,7 +5,7 @@
 set -eu
 HINDCAST_URL=${HINDCAST_URL:-http://localhost:9097}
 
-curl --fail --silent --show-error --json @- "$HINDCAST_URL/ingest/deploys" <<BODY
+curl --fail-with-body --silent --show-error --json @- "$HINDCAST_URL/ingest/deploys" <<BODY
 {
   "id": "ci/4001",
   "at": "$(date -u +%Y-%m-%dT%H:%M:%SZ)",

@@ -4,7 +4,7 @@
 set -eu
 HINDCAST_URL=${HINDCAST_URL:-http://localhost:9097}
 
-curl --fail --silent --show-error --json @- "$HINDCAST_URL/ingest/messages" <<BODY
+curl --fail-with-body --silent --show-error --json @- "$HINDCAST_URL/ingest/messages" <<BODY
 {
   "at": "$(date -u +%Y-%m-%dT%H:%M:%SZ)",
   "author": "dana",
@@ -13,7 +13,7 @@ curl --fail --silent --show-error --json @- "$HINDCAST_URL/ingest/messages" <<BO
 }
 BODY
 
-curl --fail --silent --show-error --json @- "$HINDCAST_URL/ingest/messages" <<BODY
+curl --fail-with-body --silent --show-error --json @- "$HINDCAST_URL/ingest/messages" <<BODY
 {
   "at": "$(date -u +%Y-%m-%dT%H:%M:%SZ)",
   "author": "dana",
