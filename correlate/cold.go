@@ -53,10 +53,12 @@ func (e *Engine) logsOf(c *component) span {
 }
 
 // atHand reports whether the logs of a component are held.
-func (e *Engine) atHand(c *component) bool {
-	w := e.logsOf(c)
-	return !w.from.Before(e.cold.from) || slices.ContainsFunc(e.cold.lent, func(l span) bool {
-		return !l.from.After(w.from) && !l.to.Before(minTime(w.to, e.cold.from))
+func (e *Engine) atHand(c *component) bool { return e.cold.holds(e.logsOf(c)) }
+
+// holds reports whether all logs of a stretch are held or lent.
+func (c *cold) holds(w span) bool {
+	return !w.from.Before(c.from) || slices.ContainsFunc(c.lent, func(l span) bool {
+		return !l.from.After(w.from) && !l.to.Before(minTime(w.to, c.from))
 	})
 }
 

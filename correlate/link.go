@@ -248,6 +248,10 @@ func (l *linker) trouble(s *signal, apart time.Duration) bool {
 		return false
 	}
 	known, ok := l.troubles[s.id]
+	if !ok && !l.cold.holds(span{s.start.Add(-l.cfg.LinkWithin - baselineSpan), s.start.Add(l.cfg.LinkWithin / 3)}) {
+		// What is left of the logs would make old errors look new.
+		return false
+	}
 	if !ok {
 		known = l.logs.erupted(s.service, s.start.Add(-l.cfg.LinkWithin), s.start.Add(l.cfg.LinkWithin/3))
 		l.troubles[s.id] = known
@@ -311,12 +315,16 @@ func (l *linker) linkInhibited(signals []*signal, mutes []*event.Event) {
 	}
 }
 
-// linkRemembered keeps signals from before the logs at hand in the incident
-// that they were found to be in when their logs were.
+// linkRemembered keeps signals whose logs are not all at hand in the incident
+// that they were found to be in when they were.
 func (l *linker) linkRemembered(signals []*signal) {
 	for _, s := range signals {
-		if !s.start.Before(l.cold.from) {
+		from := s.start.Add(-onsetWithin - baselineSpan)
+		if !from.Before(l.cold.from) {
 			return
+		}
+		if l.cold.holds(span{from, signEnd(s).Add(afterwards)}) {
+			continue
 		}
 		if with := l.signals[l.cold.incident[s.id]]; with != nil && with.id != s.id {
 			l.join(link{with, s, remembered, whatever})

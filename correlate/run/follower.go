@@ -266,6 +266,7 @@ const publishAtOnce = 100
 
 // publish writes what was derived and differs from what is stored.
 func (f *follower) publish(ctx context.Context) error {
+	f.unpublished = lastOfEach(f.unpublished)
 	for len(f.unpublished) > 0 {
 		n := min(len(f.unpublished), publishAtOnce)
 		var out []storage.Derived
@@ -284,6 +285,23 @@ func (f *follower) publish(ctx context.Context) error {
 		f.unpublished = slices.Delete(f.unpublished, 0, n)
 	}
 	return nil
+}
+
+// lastOfEach keeps, of several derivations of one incident that wait, the last:
+// one that was gone and came back is not gone.
+func lastOfEach(derived []correlate.Derived) []correlate.Derived {
+	last := make(map[event.ID]int, len(derived))
+	for i := range derived {
+		last[derived[i].Timeline.Incident.ID] = i
+	}
+	kept := derived[:0]
+	for i := range derived {
+		if last[derived[i].Timeline.Incident.ID] == i {
+			kept = append(kept, derived[i])
+		}
+	}
+	clear(derived[len(kept):])
+	return kept
 }
 
 // stored is a derived timeline as it is to be stored, with its history; not ok
