@@ -535,6 +535,46 @@ func TestColdLogs(t *testing.T) {
 	}
 }
 
+// TestEdgeOfHeldLogs: where the edge of the logs that are held cuts a burst,
+// the rest of it looks new; that is no reason to group alerts otherwise.
+func TestEdgeOfHeldLogs(t *testing.T) {
+	s := openStore(t)
+	first, warning, second := alert("A@web", 0, 0), alert("A@web", 893.0/60, 0), alert("A@web", 1794.0/60, 0)
+	first.KeepAliveUntil = minute(4)
+	warning.Labels = event.Labels{"alertname": "A", "service": "web", "severity": "warning"}
+	warning.Fingerprint = warning.Labels.Fingerprint()
+	chunk := event.Chunk{ID: event.ChunkID{1}, ReceivedAt: minute(1), Road: event.RoadLoki, Streams: []event.Stream{{Service: "web"}}}
+	for second := -10; second <= 4; second += 2 {
+		at := noon.Add(time.Duration(second) * time.Second)
+		chunk.Lines = append(chunk.Lines, event.Line{At: at, Level: event.LevelError, Pattern: 7, Text: "call failed"})
+		chunk.Counts = append(chunk.Counts, event.Count{
+			CountKey: event.CountKey{Service: "web", Level: event.LevelError, Pattern: 7, Second: at.Unix()},
+			N:        3, First: at, Last: at, Digest: uint64(second + 100), Template: "call failed", Sample: "call failed",
+		})
+	}
+	if err := s.Append(t.Context(), event.Batch{Observations: []event.Observation{first, warning, second}, Chunks: []event.Chunk{chunk}}); err != nil {
+		t.Fatal(err)
+	}
+	r := start(t, s)
+	r.idle()
+	if got := s.timeline(t, second.ID()).Incident.ID; got != second.ID() {
+		t.Fatalf("with all logs the last alert is in %s, want an incident of its own", got)
+	}
+	if err := r.stop(); err != nil {
+		t.Fatal(err)
+	}
+	n := s.published.Load()
+	again := start(t, s, func(o *run.Options) { o.HotLogs = time.Hour })
+	again.idle()
+	again.idle()
+	if got := s.published.Load(); got != n {
+		t.Errorf("nothing came, and %d timelines are published after a restart", got-n)
+	}
+	if got := s.timeline(t, second.ID()).Incident.ID; got != second.ID() {
+		t.Errorf("after a restart the last alert is in %s, want its own incident as before", got)
+	}
+}
+
 func TestNewRefuses(t *testing.T) {
 	if _, err := run.New(nil, run.Options{}); err == nil {
 		t.Error("a runner takes a configuration that says nothing")
