@@ -318,17 +318,6 @@ func titles(list []timeline.Timeline) string {
 	return strings.Join(out, ", ")
 }
 
-// members are the IDs of a timeline's firings.
-func members(tl timeline.Timeline) []event.ID {
-	var out []event.ID
-	for _, e := range tl.Entries {
-		if e.Kind == timeline.EntryAlertFired {
-			out = append(out, e.Events[0])
-		}
-	}
-	return out
-}
-
 // wantAt wants a milestone at a minute by a rule.
 func wantAt(t *testing.T, tl *timeline.Timeline, name timeline.MilestoneName, minute float64, rule string) *timeline.Milestone {
 	t.Helper()
