@@ -328,6 +328,22 @@ func TestMemoryOfALaneIsBounded(t *testing.T) {
 	})
 }
 
+// A sender that hangs up may have made its last try: what it has sent is kept.
+func TestWhatWasSentOutlivesItsSender(t *testing.T) {
+	r := newRig(t, nil)
+	r.store.hook = func(ctx context.Context, _ event.Batch) error { return ctx.Err() }
+	gone, hangUp := context.WithCancel(t.Context())
+	hangUp()
+	for path, text := range map[string]string{"/ingest/plain": "alert", "/ingest/logs": "line"} {
+		req := httptest.NewRequestWithContext(gone, http.MethodPost, path, strings.NewReader(`["`+text+`"]`))
+		req.Header.Set("Content-Type", "application/json")
+		r.mux.ServeHTTP(httptest.NewRecorder(), req)
+		if !slices.Contains(r.store.texts(), text) {
+			t.Errorf("%s: what a sender sent that hung up is lost", path)
+		}
+	}
+}
+
 func TestDecodingWaitsItsTurn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var at, most int

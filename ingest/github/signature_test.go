@@ -2,6 +2,7 @@ package github
 
 import (
 	"errors"
+	"strings"
 	"testing"
 )
 
@@ -28,6 +29,14 @@ func TestVerifySignature(t *testing.T) {
 	} {
 		if err := VerifySignature(test.secrets, test.body, test.header); !errors.Is(err, test.want) {
 			t.Errorf("%s: error is %v, want %v", name, err, test.want)
+		}
+	}
+	// All of the signature counts, and not its beginning only.
+	for i := len("sha256="); i < len(signature); i++ {
+		near := []byte(signature)
+		near[i] = "123456789abcdef0"[strings.IndexByte("0123456789abcdef", near[i])]
+		if err := VerifySignature([][]byte{secret}, body, string(near)); !errors.Is(err, ErrBadSignature) {
+			t.Errorf("with another digit at %d: error is %v, want %v", i, err, ErrBadSignature)
 		}
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -139,8 +140,19 @@ func TestWriterOutlivesItsConnection(t *testing.T) {
 	}
 }
 
+// queued waits until so many jobs wait for the writer.
+func queued(s *Store, jobs int) {
+	for {
+		if n, _ := s.QueueDepth(); n == jobs {
+			return
+		}
+		time.Sleep(time.Millisecond)
+	}
+}
+
 // TestPoisonedBatch puts a job that fails into a transaction with others: they
-// are stored nevertheless.
+// are stored nevertheless. It comes last: the first job of a transaction would
+// fail alone.
 func TestPoisonedBatch(t *testing.T) {
 	s := openTest(t, Options{})
 	poison := errors.New("poison")
@@ -153,6 +165,7 @@ func TestPoisonedBatch(t *testing.T) {
 	for i := range 3 {
 		go func() { results <- s.Append(context.Background(), event.Batch{Events: []event.Event{testMessage(i)}}) }()
 	}
+	queued(s, 3)
 	poisoned := make(chan error, 1)
 	go func() {
 		poisoned <- s.writer.do(context.Background(), &job{class: urgent, bytes: 1, apply: func(t *tx) error {
@@ -162,12 +175,7 @@ func TestPoisonedBatch(t *testing.T) {
 			return poison
 		}})
 	}()
-	for {
-		if n, _ := s.QueueDepth(); n == 4 {
-			break
-		}
-		time.Sleep(time.Millisecond)
-	}
+	queued(s, 4)
 	close(hold)
 	for range 4 {
 		if err := <-results; err != nil {
@@ -180,6 +188,32 @@ func TestPoisonedBatch(t *testing.T) {
 	page, _, err := s.Since(t.Context(), "", 10)
 	if err != nil || len(page.Events) != 3 {
 		t.Errorf("got %d events and error %v, want 3", len(page.Events), err)
+	}
+}
+
+// TestWriteAheadLogComesHome appends several times what the log may hold: it
+// must start over and not grow with what was ever written.
+func TestWriteAheadLogComesHome(t *testing.T) {
+	s := openTest(t, Options{})
+	const batches, each = 8, 4 << 20
+	body := strings.Repeat("x", each/8)
+	for n := range batches {
+		var b event.Batch
+		for i := range 8 {
+			e := testMessage(8*n + i)
+			e.Message.Text = body
+			b.Events = append(b.Events, e)
+		}
+		if err := s.Append(t.Context(), b); err != nil {
+			t.Fatal(err)
+		}
+	}
+	fi, err := os.Stat(s.path + "-wal")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if fi.Size() > 3*checkpointSoon {
+		t.Errorf("after %d bytes the write-ahead log has %d, want at most %d", batches*each, fi.Size(), 3*checkpointSoon)
 	}
 }
 
@@ -196,12 +230,7 @@ func TestGroupCommit(t *testing.T) {
 	for i := range 20 {
 		go func() { results <- s.Append(context.Background(), event.Batch{Events: []event.Event{testMessage(i)}}) }()
 	}
-	for {
-		if n, _ := s.QueueDepth(); n == 20 {
-			break
-		}
-		time.Sleep(time.Millisecond)
-	}
+	queued(s, 20)
 	close(hold)
 	for range 21 {
 		if err := <-results; err != nil {
