@@ -50,8 +50,9 @@ var onlyIn = map[string][]string{
 	"go.yaml.in/yaml/...":                        {"cmd/..."},
 	"modernc.org/sqlite/...":                     {"storage/sqlite"},
 	"database/sql":                               {"storage/..."},
-	"net/http":                                   {"ingest", "ingest/poll", "api", "api/...", "cmd/..."},
-	"os/exec":                                    {"cmd/..."},
+	"net/http":                                   {"ingest", "ingest/poll", "api", "api/...", "storage/clickhouse/enginetest/...", "cmd/..."},
+	"os/exec":                                    {"storage/clickhouse/enginetest", "cmd/..."},
+	"github.com/ebitengine/purego/...":           {"storage/clickhouse/enginetest/chdb-server"},
 	"github.com/prometheus/client_golang/...":    {"ingest", "ingest/poll", "correlate/run", "api", "api/...", "cmd/..."},
 	"github.com/prometheus/common/...":           {"ingest/poll", "cmd/..."},
 	"github.com/prometheus/exporter-toolkit/...": {"cmd/..."},
@@ -61,7 +62,7 @@ var onlyIn = map[string][]string{
 // use, and what would drag in hundreds of packages.
 var neverLinked = []string{
 	"testing/...", "C", "runtime/cgo",
-	module + "/storage/storagetest",
+	module + "/storage/storagetest", module + "/storage/clickhouse/enginetest/...", "github.com/ebitengine/purego/...",
 	"pgregory.net/rapid/...", "go.uber.org/goleak/...", "github.com/rogpeppe/go-internal/...",
 	"github.com/prometheus/alertmanager/notify/...", "github.com/prometheus/alertmanager/template/...", "github.com/prometheus/alertmanager/types/...",
 	"github.com/prometheus/alertmanager/cluster/...", "github.com/hashicorp/...",

@@ -1,0 +1,124 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"regexp"
+	"strconv"
+	"strings"
+)
+
+// engine is the running engine. Every query has a session of its own, as a
+// query over HTTP without a session_id has; opening one takes 0.3 ms.
+type engine struct {
+	lib       *library
+	args      []string
+	first     *session // keeps the engine alive
+	slots     chan struct{}
+	maxResult int64
+	// version and timezone are what the server's greeting says.
+	version, timezone string
+}
+
+// openEngine loads the library and starts the engine on the folder.
+func openEngine(o options) (*engine, error) {
+	lib, err := loadLibrary(o.library)
+	if err != nil {
+		return nil, err
+	}
+	e := &engine{
+		lib: lib, args: []string{"chdb-server", "--path=" + o.folder},
+		slots: make(chan struct{}, o.sessions), maxResult: o.maxResult,
+	}
+	e.first, err = lib.open(e.args...)
+	if err != nil {
+		return nil, fmt.Errorf("start the engine in %s: %w", o.folder, err)
+	}
+	a, err := e.first.query("SELECT version(), timezone()", "TSV", nil)
+	if err != nil {
+		e.close()
+		return nil, fmt.Errorf("ask the engine's version: %w", err)
+	}
+	e.version, e.timezone, _ = strings.Cut(strings.TrimSpace(string(a.bytes())), "\t")
+	a.free()
+	return e, nil
+}
+
+func (e *engine) close() { e.first.close() }
+
+// call is one query with all that is its own.
+type call struct {
+	sql      string
+	format   string // when the query has no FORMAT
+	database string
+	settings []param
+	params   []param
+}
+
+// exec runs a call and hands its answer to use; the answer is gone afterwards.
+// It waits for a free slot until ctx ends; a query that runs is not stopped.
+func (e *engine) exec(ctx context.Context, c call, use func(*answer)) error {
+	select {
+	case e.slots <- struct{}{}:
+		defer func() { <-e.slots }()
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+	s, err := e.lib.open(e.args...)
+	if err != nil {
+		return err
+	}
+	defer s.close()
+	set, err := setStatement(e.defaults(), c.settings)
+	if err != nil {
+		return err
+	}
+	prepare := []string{set}
+	if c.database != "" {
+		prepare = append(prepare, "USE "+quoted(c.database, '`'))
+	}
+	for _, sql := range prepare {
+		a, err := s.query(sql, "Null", nil)
+		if err != nil {
+			return err
+		}
+		a.free()
+	}
+	a, err := s.query(c.sql, c.format, c.params)
+	if err != nil {
+		return err
+	}
+	defer a.free()
+	use(a)
+	return nil
+}
+
+// defaults are the settings in which the library differs from a server.
+func (e *engine) defaults() []param {
+	return []param{
+		{"implicit_select", "0"},
+		{"allow_introspection_functions", "0"},
+		{"max_result_bytes", strconv.FormatInt(e.maxResult, 10)},
+	}
+}
+
+var settingName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
+
+// setStatement writes the settings as a SET. A later one wins.
+func setStatement(groups ...[]param) (string, error) {
+	var b strings.Builder
+	b.WriteString("SET ")
+	n := 0
+	for _, group := range groups {
+		for _, s := range group {
+			if !settingName.MatchString(s.name) {
+				return "", &refusal{code: codeUnknownSetting, name: "UNKNOWN_SETTING", text: fmt.Sprintf("Unknown setting %q", s.name)}
+			}
+			if n++; n > 1 {
+				b.WriteString(", ")
+			}
+			b.WriteString(s.name + " = " + quoted(s.value, '\''))
+		}
+	}
+	return b.String(), nil
+}

@@ -1,0 +1,2 @@
+// Package enginetest runs a real ClickHouse engine for tests and benchmarks.
+package enginetest
