@@ -1,0 +1,108 @@
+package clickhouse
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+
+	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
+
+	"github.com/hindcast/hindcast/storage"
+)
+
+// Store is a [storage.Store] on ClickHouse. Use [Open].
+type Store struct {
+	conn     driver.Conn
+	schema   schema
+	identity uint64
+	log      *slog.Logger
+
+	writer    *writer
+	owners    owners
+	timelines *recentTimelines
+
+	life     sync.Mutex
+	ending   bool
+	underWay sync.WaitGroup
+	close    sync.Once
+	closeErr error
+}
+
+// var _ storage.Store = (*Store)(nil)
+
+// errClosed is what every method returns after Close.
+var errClosed = fmt.Errorf("store is closed: %w", storage.ErrUnavailable)
+
+// Open connects to the servers that a DSN names (see [ParseDSN]), makes the
+// database and its tables where they do not exist, and brings an older schema up
+// to date; a newer one is [storage.ErrNewerSchema]. A server that does not
+// answer is [storage.ErrUnavailable]. ctx bounds the opening only.
+func Open(ctx context.Context, dsn string, o Options) (*Store, error) {
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	target, err := ParseDSN(dsn, o)
+	if err != nil {
+		return nil, fmt.Errorf("open store: %w", err)
+	}
+	s := &Store{log: o.Logger, schema: target.schema(o)}
+	if err := s.connect(ctx, target, o); err != nil {
+		return nil, fmt.Errorf("open store %s: %w", target, err)
+	}
+	return s, nil
+}
+
+func (s *Store) connect(ctx context.Context, target *Target, o Options) error {
+	if err := migrate(ctx, target, s.schema, o.Logger); err != nil {
+		return err
+	}
+	conn, err := target.connect()
+	if err != nil {
+		return err
+	}
+	s.conn = conn
+	if s.identity, err = s.readIdentity(ctx); err != nil {
+		return errors.Join(err, conn.Close())
+	}
+	s.timelines = newRecentTimelines()
+	s.writer = startWriter(s, o)
+	return nil
+}
+
+// enter begins an operation that Close waits for. The caller calls leave when
+// it is over.
+func (s *Store) enter() (leave func(), err error) {
+	s.life.Lock()
+	defer s.life.Unlock()
+	if s.ending {
+		return nil, errClosed
+	}
+	s.underWay.Add(1)
+	return s.underWay.Done, nil
+}
+
+// ended reports whether Close has begun.
+func (s *Store) ended() bool {
+	s.life.Lock()
+	defer s.life.Unlock()
+	return s.ending
+}
+
+// Close stores what is queued, answers everyone who waits, lets what is under
+// way finish and disconnects. What is called after Close returns
+// [storage.ErrUnavailable].
+func (s *Store) Close() error {
+	s.close.Do(func() {
+		s.life.Lock()
+		s.ending = true
+		s.life.Unlock()
+		s.writer.stop()
+		s.underWay.Wait()
+		if err := s.conn.Close(); err != nil {
+			s.closeErr = fmt.Errorf("close store: %w", err)
+		}
+	})
+	return s.closeErr
+}

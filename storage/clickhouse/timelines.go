@@ -1,0 +1,7 @@
+package clickhouse
+
+type owners struct{}
+
+type recentTimelines struct{}
+
+func newRecentTimelines() *recentTimelines { return &recentTimelines{} }
