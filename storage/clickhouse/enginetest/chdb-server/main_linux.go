@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"syscall"
 	"time"
 )
@@ -43,7 +44,9 @@ type options struct {
 // run serves until ctx ends, then lets running queries end for some seconds and
 // closes the engine.
 func run(ctx context.Context, o options) error {
-	if err := os.MkdirAll(o.folder, 0o700); err != nil {
+	// In a folder without metadata the library starts no clean-up: DROP … SYNC
+	// would wait for ever.
+	if err := os.MkdirAll(filepath.Join(o.folder, "metadata"), 0o700); err != nil {
 		return fmt.Errorf("make the data folder: %w", err)
 	}
 	engine, err := openEngine(o)
