@@ -66,7 +66,7 @@ func (p *process) start(ctx context.Context) error {
 	}
 	defer log.Close()
 	// The process outlives ctx, which ends its start alone.
-	cmd := exec.Command(command[0], command[1:]...)
+	cmd := exec.CommandContext(context.WithoutCancel(ctx), command[0], command[1:]...)
 	cmd.Env, cmd.Stderr, cmd.SysProcAttr = p.env, log, childAttributes()
 	if !p.announces {
 		cmd.Stdout = log

@@ -99,12 +99,12 @@ func (e *Engine) nativeRows(ctx context.Context, sql string) ([][]string, error)
 	if err != nil {
 		return nil, fmt.Errorf("connect to the engine: %w", err)
 	}
-	defer conn.Close()
+	defer func() { _ = conn.Close() }()
 	rows, err := conn.Query(ctx, sql)
 	if err != nil {
 		return nil, fmt.Errorf("query the engine: %w", err)
 	}
-	defer rows.Close()
+	defer func() { _ = rows.Close() }()
 	var all [][]string
 	for rows.Next() {
 		types := rows.ColumnTypes()

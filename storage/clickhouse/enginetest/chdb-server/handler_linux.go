@@ -24,7 +24,7 @@ type handler struct {
 func newHandler(e *engine, o options) http.Handler {
 	h := &handler{engine: e, maxBody: o.maxBody}
 	mux := http.NewServeMux()
-	mux.HandleFunc("/ping", func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "Ok.\n") })
+	mux.HandleFunc("/ping", func(w http.ResponseWriter, _ *http.Request) { w.Write([]byte("Ok.\n")) })
 	mux.HandleFunc("/", h.serve)
 	return mux
 }
@@ -133,7 +133,7 @@ func (h *handler) fail(w http.ResponseWriter, err error) {
 	w.Header().Set("X-ClickHouse-Exception-Code", strconv.Itoa(code))
 	w.Header().Set("Content-Type", "text/plain; charset=UTF-8")
 	w.WriteHeader(statusOf(code))
-	fmt.Fprintf(w, "%s (version %s)\n", strings.TrimSpace(text), h.engine.version)
+	fmt.Fprintf(w, "%s (version %s)\n", strings.TrimSpace(text), h.engine.version) //nolint:gosec // it is plain text, for a test's client
 }
 
 const displayName = "chdb-server"
