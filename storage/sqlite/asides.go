@@ -8,6 +8,7 @@ import (
 
 	"github.com/hindcast/hindcast/ingest/event"
 	"github.com/hindcast/hindcast/storage"
+	"github.com/hindcast/hindcast/storage/internal/cursor"
 )
 
 const (
@@ -16,31 +17,31 @@ const (
 )
 
 // Asides implements [storage.Facts]. A page holds 1,000 at most.
-func (s *Store) Asides(ctx context.Context, cursor string, limit int) (storage.AsidePage, error) {
+func (s *Store) Asides(ctx context.Context, place string, limit int) (storage.AsidePage, error) {
 	leave, err := s.enter()
 	if err != nil {
 		return storage.AsidePage{}, fmt.Errorf("asides: %w", err)
 	}
 	defer leave()
-	page, err := s.asides(ctx, cursor, limit)
+	page, err := s.asides(ctx, place, limit)
 	if err != nil {
 		return storage.AsidePage{}, fmt.Errorf("asides: %w", err)
 	}
 	return page, nil
 }
 
-func (s *Store) asides(ctx context.Context, cursor string, limit int) (page storage.AsidePage, err error) {
+func (s *Store) asides(ctx context.Context, place string, limit int) (page storage.AsidePage, err error) {
 	if limit <= 0 {
 		limit = defaultAsides
 	}
 	limit = min(limit, maxAsides)
 	before, beforeID := int64(math.MaxInt64), []byte{0xff}
-	if cursor != "" {
-		fields, err := s.parseListCursor(cursorAsides, 8+16, cursor)
+	if place != "" {
+		fields, err := s.parseListCursor(cursorAsides, 8+16, place)
 		if err != nil {
 			return page, err
 		}
-		before, beforeID = getInt64(fields), fields[8:]
+		before, beforeID = cursor.Int64(fields), fields[8:]
 	}
 	rows, err := s.rows(ctx, `SELECT id, received_at, road, class, reason, raw FROM asides
 		WHERE (received_at, id) < (?, ?) ORDER BY received_at DESC, id DESC LIMIT ?`, before, beforeID, limit+1)
@@ -65,7 +66,7 @@ func (s *Store) asides(ctx context.Context, cursor string, limit int) (page stor
 	if len(page.Asides) > limit {
 		page.Asides = page.Asides[:limit]
 		last := page.Asides[limit-1]
-		page.Next = s.listCursor(cursorAsides, append(putInt64(nil, nanos(last.ReceivedAt)), last.ID[:]...))
+		page.Next = s.listCursor(cursorAsides, append(cursor.PutInt64(nil, nanos(last.ReceivedAt)), last.ID[:]...))
 	}
 	return page, nil
 }

@@ -1,16 +1,14 @@
 package sqlite
 
 import (
-	"cmp"
 	"context"
 	"database/sql"
 	"fmt"
 	"slices"
-	"strings"
-	"time"
 
 	"github.com/hindcast/hindcast/ingest/event"
 	"github.com/hindcast/hindcast/storage"
+	"github.com/hindcast/hindcast/storage/internal/tally"
 )
 
 // Counts implements [storage.Feed]. They come in ascending order of second,
@@ -29,17 +27,17 @@ func (s *Store) Counts(ctx context.Context, q storage.CountQuery) ([]event.Count
 	for _, name := range q.Services {
 		wanted[name] = true
 	}
-	set := newCountSet()
+	set := tally.NewSet()
 	want := func(k *event.CountKey) bool {
 		return k.Second >= first && k.Second < end && k.Level >= q.MinLevel && (len(wanted) == 0 || wanted[k.Service])
 	}
 	err = s.eachPiece(ctx, pieceQuery{services: q.Services, first: first, end: end, minLevel: q.MinLevel}, func(p *countPiece) error {
-		return p.read(want, func(c *event.Count) { set.add(c) })
+		return p.read(want, func(c *event.Count) { set.Add(c) })
 	})
 	if err != nil {
 		return nil, fmt.Errorf("counts: %w", err)
 	}
-	return set.sorted(), nil
+	return set.Sorted(), nil
 }
 
 // pieceQuery selects pieces with counts by the directory, for the seconds from
@@ -124,101 +122,18 @@ func (s *Store) pieceSeqs(ctx context.Context, q pieceQuery) ([]int64, error) {
 	return slices.Compact(seqs), nil
 }
 
-// countSet holds counts, those of the same lines once.
-type countSet struct {
-	counts []event.Count
-	where  map[sameLines]int
-}
-
-type sameLines struct {
-	event.CountKey
-	digest uint64
-}
-
-func newCountSet() *countSet { return &countSet{where: make(map[sameLines]int)} }
-
-// add keeps, of two counts of the same lines, the one whose sample comes
-// first, so that the order of arrival does not show.
-func (s *countSet) add(c *event.Count) {
-	key := sameLines{c.CountKey, c.Digest}
-	i, ok := s.where[key]
-	if !ok {
-		s.where[key] = len(s.counts)
-		s.counts = append(s.counts, *c)
-		return
-	}
-	if strings.Compare(c.Sample, s.counts[i].Sample) < 0 {
-		s.counts[i] = *c
-	}
-}
-
-func (s *countSet) sorted() []event.Count {
-	slices.SortFunc(s.counts, func(a, b event.Count) int {
-		return cmp.Or(
-			cmp.Compare(a.Second, b.Second), strings.Compare(a.Service, b.Service), strings.Compare(a.Environment, b.Environment),
-			strings.Compare(a.Version, b.Version), cmp.Compare(a.Level, b.Level), cmp.Compare(a.Pattern, b.Pattern), cmp.Compare(a.Digest, b.Digest),
-		)
-	})
-	return s.counts
-}
-
 // logFacts sums what logs said, for those IDs that name it. There is no row for
 // a count: an ID begins with its second, whose counts are read and named.
 func (s *Store) logFacts(ctx context.Context, ids []event.ID) (map[event.ID]*storage.LogFact, error) {
-	bySecond := make(map[int64]map[event.ID]bool)
-	for _, id := range ids {
-		ms := id.Time().UnixMilli()
-		if ms%1000 != 0 {
-			continue
-		}
-		if bySecond[ms/1000] == nil {
-			bySecond[ms/1000] = make(map[event.ID]bool)
-		}
-		bySecond[ms/1000][id] = true
-	}
-	facts := make(map[event.ID]*storage.LogFact)
-	for sec, wanted := range bySecond {
-		if err := s.logFactsOf(ctx, sec, wanted, facts); err != nil {
+	facts := tally.NewFacts(ids)
+	for _, sec := range facts.Seconds() {
+		err := s.eachPiece(ctx, pieceQuery{first: sec, end: sec + 1}, func(p *countPiece) error {
+			want := func(k *event.CountKey) bool { return k.Second == sec && facts.Wants(k) }
+			return p.read(want, func(c *event.Count) { facts.Add(c, timeOf(p.receivedAt)) })
+		})
+		if err != nil {
 			return nil, err
 		}
 	}
-	return facts, nil
-}
-
-func (s *Store) logFactsOf(ctx context.Context, sec int64, wanted map[event.ID]bool, facts map[event.ID]*storage.LogFact) error {
-	sets := make(map[event.ID]*countSet)
-	received := make(map[event.ID]int64)
-	err := s.eachPiece(ctx, pieceQuery{first: sec, end: sec + 1}, func(p *countPiece) error {
-		return p.read(func(k *event.CountKey) bool { return k.Second == sec && wanted[k.ID()] }, func(c *event.Count) {
-			id := c.CountKey.ID()
-			if sets[id] == nil {
-				sets[id], received[id] = newCountSet(), p.receivedAt
-			}
-			sets[id].add(c)
-			received[id] = min(received[id], p.receivedAt)
-		})
-	})
-	for id, set := range sets {
-		facts[id] = sumCounts(set.sorted(), timeOf(received[id]))
-	}
-	return err
-}
-
-// sumCounts sums counts of one key. Template and sample are those of the first
-// line.
-func sumCounts(counts []event.Count, receivedAt time.Time) *storage.LogFact {
-	f := &storage.LogFact{CountKey: counts[0].CountKey, ReceivedAt: receivedAt}
-	var first *event.Count
-	for i := range counts {
-		c := &counts[i]
-		f.N += c.N
-		if first == nil || c.First.Before(first.First) || (c.First.Equal(first.First) && c.Sample < first.Sample) {
-			first = c
-		}
-		if c.Last.After(f.Last) {
-			f.Last = c.Last
-		}
-	}
-	f.First, f.Template, f.Sample = first.First, first.Template, first.Sample
-	return f
+	return facts.Sums(), nil
 }

@@ -1,14 +1,12 @@
 package sqlite
 
 import (
-	"encoding/base64"
-	"encoding/binary"
 	"fmt"
-	"hash/crc32"
 	"strconv"
 	"strings"
 
 	"github.com/hindcast/hindcast/storage"
+	"github.com/hindcast/hindcast/storage/internal/cursor"
 )
 
 // A feed's cursor is "<the data's name>.<seq>": one of another store, or from
@@ -40,27 +38,10 @@ const (
 )
 
 func (s *Store) listCursor(kind byte, fields []byte) string {
-	b := append([]byte{kind}, fields...)
-	return base64.RawURLEncoding.EncodeToString(binary.BigEndian.AppendUint32(b, s.checksum(b)))
+	return cursor.New(s.identity[:]).Encode(kind, fields)
 }
 
 // parseListCursor returns the fields, which must be of the given size.
 func (s *Store) parseListCursor(kind byte, size int, text string) ([]byte, error) {
-	b, err := base64.RawURLEncoding.Strict().DecodeString(text)
-	if err != nil || len(b) != 1+size+4 || b[0] != kind {
-		return nil, storage.ErrBadCursor
-	}
-	fields, sum := b[:1+size], binary.BigEndian.Uint32(b[1+size:])
-	if sum != s.checksum(fields) {
-		return nil, storage.ErrBadCursor
-	}
-	return fields[1:], nil
+	return cursor.New(s.identity[:]).Decode(kind, size, text)
 }
-
-func (s *Store) checksum(b []byte) uint32 {
-	return crc32.Update(crc32.ChecksumIEEE(s.identity[:]), crc32.IEEETable, b)
-}
-
-func putInt64(b []byte, n int64) []byte { return binary.BigEndian.AppendUint64(b, uint64(n)) }
-
-func getInt64(b []byte) int64 { return int64(binary.BigEndian.Uint64(b)) }

@@ -11,6 +11,7 @@ import (
 	"github.com/hindcast/hindcast/correlate/timeline"
 	"github.com/hindcast/hindcast/ingest/event"
 	"github.com/hindcast/hindcast/storage"
+	"github.com/hindcast/hindcast/storage/internal/cursor"
 )
 
 const (
@@ -107,7 +108,7 @@ func (s *Store) incidents(ctx context.Context, q storage.IncidentQuery) (page st
 		if err != nil {
 			return page, err
 		}
-		asOf, before, beforeID = getInt64(fields), getInt64(fields[8:]), fields[16:]
+		asOf, before, beforeID = cursor.Int64(fields), cursor.Int64(fields[8:]), fields[16:]
 	} else if asOf, err = s.tip(ctx); err != nil {
 		return page, err
 	}
@@ -125,7 +126,7 @@ func (s *Store) incidents(ctx context.Context, q storage.IncidentQuery) (page st
 	var last []byte
 	err = each(rows, func(r *sql.Rows) error {
 		if len(page.Incidents) == limit {
-			page.Next = s.listCursor(cursorIncidents, append(putInt64(nil, asOf), last...))
+			page.Next = s.listCursor(cursorIncidents, append(cursor.PutInt64(nil, asOf), last...))
 			return nil
 		}
 		var summary, id []byte
@@ -133,7 +134,7 @@ func (s *Store) incidents(ctx context.Context, q storage.IncidentQuery) (page st
 		if err := r.Scan(&summary, &startedAt, &id); err != nil {
 			return err
 		}
-		last = append(putInt64(nil, startedAt), id...)
+		last = append(cursor.PutInt64(nil, startedAt), id...)
 		var i timeline.Incident
 		err := json.Unmarshal(summary, &i)
 		page.Incidents = append(page.Incidents, i)

@@ -11,6 +11,7 @@ import (
 
 	"github.com/hindcast/hindcast/ingest/event"
 	"github.com/hindcast/hindcast/storage"
+	"github.com/hindcast/hindcast/storage/internal/cursor"
 )
 
 const (
@@ -61,12 +62,12 @@ func (p linePosition) compare(o linePosition) int {
 }
 
 func (p linePosition) encode() []byte {
-	b := append(putInt64(nil, p.at), p.chunk[:]...)
-	return putInt64(putInt64(b, p.piece), p.index)
+	b := append(cursor.PutInt64(nil, p.at), p.chunk[:]...)
+	return cursor.PutInt64(cursor.PutInt64(b, p.piece), p.index)
 }
 
 func decodeLinePosition(b []byte) linePosition {
-	return linePosition{at: getInt64(b), chunk: event.ChunkID(b[8:24]), piece: getInt64(b[24:]), index: getInt64(b[32:])}
+	return linePosition{at: cursor.Int64(b), chunk: event.ChunkID(b[8:24]), piece: cursor.Int64(b[24:]), index: cursor.Int64(b[32:])}
 }
 
 // lineReader answers one query. It goes through the directory in ascending
