@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/hindcast/hindcast/storage"
+	"github.com/hindcast/hindcast/storage/internal/recent"
 )
 
 // Options tunes a store. Zero values stand for the defaults.
@@ -52,7 +53,7 @@ type Store struct {
 	readers   *sql.DB
 	reads     sync.Map // query text -> *sql.Stmt
 	writer    *writer
-	timelines timelineCache
+	timelines recent.Timelines[int64]
 
 	// life guards ending, and that nothing begins once it is set.
 	life     sync.Mutex
