@@ -87,6 +87,9 @@ func (s *Store) export(ctx context.Context, position string, yield func(event.Ba
 	}
 	for _, part := range parts[first:] {
 		for {
+			if s.ended() {
+				return errClosed
+			}
 			var b event.Batch
 			next, err := part.load(ctx, after, &b)
 			if err != nil {

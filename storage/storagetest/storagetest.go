@@ -43,6 +43,9 @@ func TestStore(t *testing.T, open Open) {
 		"Restart":        testRestart,
 		"Closed":         testClosed,
 		"Cancelled":      testCancelled,
+		"Export":         testExport,
+		"ExportResumed":  testExportResumed,
+		"ExportPruned":   testExportPruned,
 	} {
 		t.Run(name, func(t *testing.T) { test(t, open) })
 	}
