@@ -12,7 +12,7 @@ import (
 // identity is computed here, whatever fingerprint was sent.
 func observation(r *reader, c common, a *hindcastv1.Alert) event.Observation {
 	labels := r.labels("alert.labels", a.GetLabels())
-	if len(labels) == 0 {
+	if len(labels) == 0 && !r.restore {
 		r.fail("alert.labels", body.ClassMissing, "required")
 	}
 	occurredAt := r.time("occurred_at", c.env.GetOccurredAt())
@@ -87,24 +87,20 @@ func alertOf(o event.Observation) *hindcastv1.Envelope {
 		Labels:         texts(o.Labels),
 		Annotations:    texts(o.Annotations),
 		StartsAt:       timestamp(o.StartsAt),
-		GeneratorUrl:   text(o.GeneratorURL),
+		GeneratorUrl:   o.GeneratorURL,
 		KeepAliveUntil: timestamp(o.KeepAliveUntil),
 		EndedAt:        timestamp(o.EndedAt),
 		FiringSeenAt:   timestamp(o.FiringSeenAt),
 		GoneBy:         timestamp(o.GoneBy),
 		LastReceivedAt: timestamp(o.LastReceivedAt),
+		Groups:         slices.Clone(o.Groups),
+		Instances:      slices.Clone(o.Instances),
 	}
 	for _, road := range o.Roads {
-		a.Roads = append(a.Roads, text(string(road)))
+		a.Roads = append(a.Roads, string(road))
 	}
 	for _, f := range o.SentFingerprints {
 		a.SentFingerprints = append(a.SentFingerprints, f.String())
-	}
-	for _, group := range o.Groups {
-		a.Groups = append(a.Groups, text(group))
-	}
-	for _, instance := range o.Instances {
-		a.Instances = append(a.Instances, text(instance))
 	}
 	return &hindcastv1.Envelope{
 		Id:           o.ID().String(),

@@ -3,7 +3,8 @@ package envelope
 import (
 	"bytes"
 	"fmt"
-	"strings"
+	"maps"
+	"slices"
 	"time"
 
 	"google.golang.org/protobuf/proto"
@@ -15,10 +16,18 @@ import (
 
 // EncodeProto writes a batch as a Batch in protobuf. Decoded again, not before
 // it was received, it is the same batch: with IDs, receipts and what was put
-// aside. Texts that are not UTF-8 come back with U+FFFD in them, raw payloads
-// of events that are no JSON as JSON texts.
+// aside, and with texts that are not UTF-8. Raw payloads of events that are no
+// JSON come back as JSON texts, but for [Decoder.Restore].
 func EncodeProto(b event.Batch) ([]byte, error) {
-	out, err := proto.MarshalOptions{Deterministic: true}.Marshal(&hindcastv1.Batch{Envelopes: envelopes(b)})
+	list, err := envelopes(b)
+	if err != nil {
+		return nil, fmt.Errorf("write envelopes in protobuf: %w", err)
+	}
+	options := proto.MarshalOptions{Deterministic: true}
+	out, err := options.Marshal(&hindcastv1.Batch{Envelopes: list})
+	if err != nil && escapeAll(list) {
+		out, err = options.Marshal(&hindcastv1.Batch{Envelopes: list})
+	}
 	if err != nil {
 		return nil, fmt.Errorf("write envelopes in protobuf: %w", err)
 	}
@@ -28,9 +37,16 @@ func EncodeProto(b event.Batch) ([]byte, error) {
 // EncodeJSON writes a batch as one envelope in JSON a line. It is decoded again
 // as what EncodeProto writes is.
 func EncodeJSON(b event.Batch) ([]byte, error) {
+	list, err := envelopes(b)
+	if err != nil {
+		return nil, fmt.Errorf("write envelopes as JSON: %w", err)
+	}
 	var out bytes.Buffer
-	for _, env := range envelopes(b) {
+	for _, env := range list {
 		line, err := compactJSON(env)
+		if err != nil && escape(env) {
+			line, err = compactJSON(env)
+		}
 		if err != nil {
 			return nil, err
 		}
@@ -40,10 +56,15 @@ func EncodeJSON(b event.Batch) ([]byte, error) {
 	return out.Bytes(), nil
 }
 
-func envelopes(b event.Batch) []*hindcastv1.Envelope {
+// envelopes fails for an event that says nothing: it would not be read again.
+func envelopes(b event.Batch) ([]*hindcastv1.Envelope, error) {
 	all := make([]*hindcastv1.Envelope, 0, len(b.Events)+len(b.Observations)+len(b.Chunks)+len(b.Asides))
 	for _, e := range b.Events {
-		all = append(all, eventOf(e))
+		env := eventOf(e)
+		if env.GetFact() == nil {
+			return nil, fmt.Errorf("event %s, of kind %q, has no fact", e.ID, e.Kind)
+		}
+		all = append(all, env)
 	}
 	for _, o := range b.Observations {
 		all = append(all, alertOf(o))
@@ -53,11 +74,11 @@ func envelopes(b event.Batch) []*hindcastv1.Envelope {
 	}
 	for _, a := range b.Asides {
 		all = append(all, &hindcastv1.Envelope{
-			Id: a.ID.String(), ReceivedAt: timestamp(a.ReceivedAt), Road: text(string(a.Road)), Raw: a.Raw,
-			Fact: &hindcastv1.Envelope_Aside{Aside: &hindcastv1.Aside{Reason: text(a.Reason), Class: text(a.Class)}},
+			Id: a.ID.String(), ReceivedAt: timestamp(a.ReceivedAt), Road: string(a.Road), Raw: a.Raw,
+			Fact: &hindcastv1.Envelope_Aside{Aside: &hindcastv1.Aside{Reason: a.Reason, Class: a.Class}},
 		})
 	}
-	return all
+	return all, nil
 }
 
 func eventOf(e event.Event) *hindcastv1.Envelope {
@@ -65,10 +86,10 @@ func eventOf(e event.Event) *hindcastv1.Envelope {
 		Id:           e.ID.String(),
 		OccurredAt:   timestamp(e.OccurredAt),
 		ReceivedAt:   timestamp(e.ReceivedAt),
-		Road:         text(string(e.Road)),
-		Instance:     text(e.Instance),
-		Service:      text(e.Service),
-		Environment:  text(e.Environment),
+		Road:         string(e.Road),
+		Instance:     e.Instance,
+		Service:      e.Service,
+		Environment:  e.Environment,
 		Labels:       texts(e.Labels),
 		ClockSuspect: e.ClockSuspect,
 		Raw:          e.Raw,
@@ -87,29 +108,29 @@ func eventOf(e event.Event) *hindcastv1.Envelope {
 	case e.Message != nil:
 		m := e.Message
 		env.Fact = &hindcastv1.Envelope_Message{Message: &hindcastv1.Message{
-			Author: text(m.Author), Channel: text(m.Channel), Thread: text(m.Thread), Text: text(m.Text), Url: text(m.URL), Incident: text(m.Incident),
+			Author: m.Author, Channel: m.Channel, Thread: m.Thread, Text: m.Text, Url: m.URL, Incident: m.Incident,
 		}}
 	case e.Acknowledgement != nil:
 		a := e.Acknowledgement
 		env.Fact = &hindcastv1.Envelope_Acknowledgement{Acknowledgement: &hindcastv1.Acknowledgement{
-			Actor: text(a.Actor), Alerts: alertRefsOf(a.Alerts), Incident: text(a.Incident), Note: text(a.Note),
+			Actor: a.Actor, Alerts: alertRefsOf(a.Alerts), Incident: a.Incident, Note: a.Note,
 		}}
 	case e.Source != nil:
-		env.Fact = &hindcastv1.Envelope_Source{Source: &hindcastv1.SourceStatus{Status: text(e.Source.Status), Detail: text(e.Source.Detail)}}
+		env.Fact = &hindcastv1.Envelope_Source{Source: &hindcastv1.SourceStatus{Status: e.Source.Status, Detail: e.Source.Detail}}
 	}
 	return env
 }
 
 func notificationOf(n *event.Notification) *hindcastv1.Notification {
 	return &hindcastv1.Notification{
-		Receiver: text(n.Receiver), Integration: text(n.Integration), IntegrationIndex: int32(n.IntegrationIndex),
-		GroupKey: text(n.GroupKey), GroupLabels: texts(n.GroupLabels), Reason: text(n.Reason),
+		Receiver: n.Receiver, Integration: n.Integration, IntegrationIndex: int32(n.IntegrationIndex),
+		GroupKey: n.GroupKey, GroupLabels: texts(n.GroupLabels), Reason: n.Reason,
 		Firing: alertRefsOf(n.Firing), Resolved: alertRefsOf(n.Resolved), Truncated: int32(n.Truncated), ToHindcast: n.ToHindcast,
 	}
 }
 
 func muteOf(m *event.Mute) *hindcastv1.Mute {
-	out := &hindcastv1.Mute{Fingerprint: m.Fingerprint.String(), Labels: texts(m.Labels), SilenceId: text(m.SilenceID), Rule: text(m.Rule)}
+	out := &hindcastv1.Mute{Fingerprint: m.Fingerprint.String(), Labels: texts(m.Labels), SilenceId: m.SilenceID, Rule: m.Rule}
 	for _, f := range m.Inhibitors {
 		out.Inhibitors = append(out.Inhibitors, f.String())
 	}
@@ -118,13 +139,13 @@ func muteOf(m *event.Mute) *hindcastv1.Mute {
 
 func silenceOf(s *event.Silence) *hindcastv1.Silence {
 	out := &hindcastv1.Silence{
-		Id: text(s.ID), Action: text(string(s.Action)), StartsAt: timestamp(s.StartsAt), EndsAt: timestamp(s.EndsAt),
-		UpdatedAt: timestamp(s.UpdatedAt), CreatedBy: text(s.CreatedBy), Comment: text(s.Comment),
+		Id: s.ID, Action: string(s.Action), StartsAt: timestamp(s.StartsAt), EndsAt: timestamp(s.EndsAt),
+		UpdatedAt: timestamp(s.UpdatedAt), CreatedBy: s.CreatedBy, Comment: s.Comment,
 	}
 	for _, all := range s.MatcherSets {
 		set := &hindcastv1.MatcherSet{}
 		for _, m := range all {
-			set.Matchers = append(set.Matchers, &hindcastv1.Matcher{Name: text(m.Name), Op: m.Op, Value: text(m.Value)})
+			set.Matchers = append(set.Matchers, &hindcastv1.Matcher{Name: m.Name, Op: m.Op, Value: m.Value})
 		}
 		out.MatcherSets = append(out.MatcherSets, set)
 	}
@@ -133,8 +154,8 @@ func silenceOf(s *event.Silence) *hindcastv1.Silence {
 
 func changeOf(c *event.Change) *hindcastv1.Change {
 	out := &hindcastv1.Change{
-		Run: text(c.Run), Kind: text(string(c.Kind)), Status: text(string(c.Status)), Version: text(c.Version),
-		PreviousVersion: text(c.PreviousVersion), Actor: text(c.Actor), Url: text(c.URL), Message: text(c.Message), Commit: text(c.Commit),
+		Run: c.Run, Kind: string(c.Kind), Status: string(c.Status), Version: c.Version,
+		PreviousVersion: c.PreviousVersion, Actor: c.Actor, Url: c.URL, Message: c.Message, Commit: c.Commit,
 	}
 	for _, carried := range c.Commits {
 		out.Commits = append(out.Commits, commitOf(carried))
@@ -143,14 +164,10 @@ func changeOf(c *event.Change) *hindcastv1.Change {
 }
 
 func commitOf(c event.Commit) *hindcastv1.Commit {
-	out := &hindcastv1.Commit{
-		Sha: text(c.SHA), Repository: text(c.Repository), Author: text(c.Author), At: timestamp(c.At),
-		Message: text(c.Message), Diff: text(c.Diff), Url: text(c.URL),
+	return &hindcastv1.Commit{
+		Sha: c.SHA, Repository: c.Repository, Author: c.Author, At: timestamp(c.At),
+		Message: c.Message, Files: slices.Clone(c.Files), Diff: c.Diff, Url: c.URL,
 	}
-	for _, file := range c.Files {
-		out.Files = append(out.Files, text(file))
-	}
-	return out
 }
 
 func alertRefsOf(refs []event.AlertRef) []*hindcastv1.AlertRef {
@@ -161,18 +178,12 @@ func alertRefsOf(refs []event.AlertRef) []*hindcastv1.AlertRef {
 	return out
 }
 
-// text is a text that protobuf takes: valid UTF-8.
-func text(s string) string { return strings.ToValidUTF8(s, "\uFFFD") }
-
+// texts is a copy, because [escape] may change it.
 func texts(l event.Labels) map[string]string {
 	if len(l) == 0 {
 		return nil
 	}
-	out := make(map[string]string, len(l))
-	for name, value := range l {
-		out[text(name)] = text(value)
-	}
-	return out
+	return maps.Clone(l)
 }
 
 func timestamp(t time.Time) *timestamppb.Timestamp {

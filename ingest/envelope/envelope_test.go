@@ -372,13 +372,3 @@ func TestCutsWhatIsTooLong(t *testing.T) {
 		t.Error("the note stands in the raw payload")
 	}
 }
-
-func TestEncodesTextsThatAreNotUTF8(t *testing.T) {
-	b := event.Batch{Chunks: []event.Chunk{{ReceivedAt: received, Streams: []event.Stream{{}}, Lines: []event.Line{{At: received, Text: "a\xffb"}}}}}
-	for name, encode := range map[string]func(event.Batch) ([]byte, error){"JSON": EncodeJSON, "protobuf": EncodeProto} {
-		body, err := encode(b)
-		if err != nil || !strings.Contains(string(body), "a\uFFFDb") {
-			t.Errorf("%s: %q, error %v", name, body, err)
-		}
-	}
-}

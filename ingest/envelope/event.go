@@ -157,16 +157,20 @@ func silence(r *reader, s *hindcastv1.Silence) *event.Silence {
 	switch told.Action {
 	case event.SilenceCreated, event.SilenceUpdated, event.SilenceExpired:
 	default:
+		if r.restore {
+			break
+		}
 		r.fail("silence.action", body.ClassValue, "%.60q is not known: want created, updated or expired", told.Action)
 	}
 	for i, set := range s.GetMatcherSets() {
 		var all []event.Matcher
 		for j, m := range set.GetMatchers() {
 			op := m.GetOp()
-			switch op {
-			case "":
+			switch {
+			case r.restore:
+			case op == "":
 				op = "="
-			case "=", "!=", "=~", "!~":
+			case op == "=", op == "!=", op == "=~", op == "!~":
 			default:
 				r.fail(index(index("silence.matcher_sets", i)+".matchers", j)+".op", body.ClassValue, "%.10q is not =, !=, =~ or !~", op)
 			}
@@ -190,12 +194,14 @@ func change(r *reader, c *hindcastv1.Change) *event.Change {
 		Commit:          r.name("change.commit", c.GetCommit()),
 	}
 	var known bool
-	if word := c.GetKind(); word != "" {
+	if r.restore {
+		told.Kind, told.Status = event.ChangeKind(c.GetKind()), event.ChangeStatus(c.GetStatus())
+	} else if word := c.GetKind(); word != "" {
 		if told.Kind, known = deploy.Kind(word); !known {
 			r.fail("change.kind", body.ClassValue, "%.60q is not known: want deploy, rollback, config, flag, migration or restart", word)
 		}
 	}
-	if word := c.GetStatus(); word != "" {
+	if word := c.GetStatus(); word != "" && !r.restore {
 		if told.Status, known = deploy.Status(word); !known {
 			r.fail("change.status", body.ClassValue, "%.60q is not known: want started, succeeded, failed or cancelled", word)
 		}
@@ -238,7 +244,7 @@ func said(r *reader, m *hindcastv1.Message) *event.Message {
 		URL:      r.url("message.url", m.GetUrl()),
 		Incident: r.name("message.incident", m.GetIncident()),
 	}
-	if strings.TrimSpace(told.Text) == "" {
+	if strings.TrimSpace(told.Text) == "" && !r.restore {
 		r.fail("message.text", body.ClassMissing, "required")
 	}
 	return told

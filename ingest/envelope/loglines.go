@@ -3,6 +3,7 @@ package envelope
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"slices"
 	"time"
 
 	"github.com/hindcast/hindcast/ingest/event"
@@ -65,7 +66,7 @@ func logLine(r *reader, field string, l *hindcastv1.LogLine, at time.Time, strea
 }
 
 func logCount(r *reader, field string, c *hindcastv1.LogCount) event.Count {
-	if c.GetN() < 1 {
+	if c.GetN() < 1 && !r.restore {
 		r.fail(field+".n", body.ClassValue, "%d lines: want one or more", c.GetN())
 	}
 	return event.Count{
@@ -136,29 +137,27 @@ func chunkID(r *reader, c common, chunk event.Chunk) event.ChunkID {
 func chunkOf(chunk event.Chunk) *hindcastv1.Envelope {
 	l := &hindcastv1.LogLines{}
 	for _, s := range chunk.Streams {
-		l.Streams = append(l.Streams, &hindcastv1.LogStream{Service: text(s.Service), Environment: text(s.Environment), Labels: texts(s.Labels)})
+		l.Streams = append(l.Streams, &hindcastv1.LogStream{Service: s.Service, Environment: s.Environment, Labels: texts(s.Labels)})
 	}
 	for _, line := range chunk.Lines {
 		l.Lines = append(l.Lines, &hindcastv1.LogLine{
 			Stream: uint32(line.Stream), At: timestamp(line.At), Level: levelOf(line.Level), Pattern: patternOf(line.Pattern),
-			Version: text(line.Version), Trace: text(line.Trace), Metadata: texts(line.Metadata), Text: text(line.Text),
+			Version: line.Version, Trace: line.Trace, Metadata: texts(line.Metadata), Text: line.Text,
 		})
 	}
 	for _, c := range chunk.Counts {
 		count := &hindcastv1.LogCount{
-			Service: text(c.Service), Environment: text(c.Environment), Version: text(c.Version), Level: levelOf(c.Level),
+			Service: c.Service, Environment: c.Environment, Version: c.Version, Level: levelOf(c.Level),
 			Pattern: patternOf(c.Pattern), Second: c.Second, N: c.N, First: timestamp(c.First), Last: timestamp(c.Last),
-			Digest: c.Digest, Template: text(c.Template), Sample: text(c.Sample),
-		}
-		for _, upstream := range c.Upstreams {
-			count.Upstreams = append(count.Upstreams, text(upstream))
+			Digest: c.Digest, Template: c.Template, Sample: c.Sample,
+			Upstreams: slices.Clone(c.Upstreams),
 		}
 		l.Counts = append(l.Counts, count)
 	}
 	return &hindcastv1.Envelope{
 		Id:         chunk.ID.String(),
 		ReceivedAt: timestamp(chunk.ReceivedAt),
-		Road:       text(string(chunk.Road)),
+		Road:       string(chunk.Road),
 		Fact:       &hindcastv1.Envelope_LogLines{LogLines: l},
 	}
 }

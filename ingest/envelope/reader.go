@@ -24,7 +24,10 @@ type reader struct {
 	// own says that a producer made the envelope: what it leaves out is filled
 	// in, and what it says is bounded. Without it the envelope is hindcast's
 	// own, and is taken as it is.
-	own     bool
+	own bool
+	// restore says that it is of a backup: nothing is checked or brought into
+	// range, because it was when it came.
+	restore bool
 	suspect bool
 	failure *body.Failure
 	// clipped lists what was cut short.
@@ -58,7 +61,7 @@ func (r *reader) name(field, text string) string {
 
 // need is a name that must not be empty.
 func (r *reader) need(field, text string) string {
-	if strings.TrimSpace(text) == "" {
+	if strings.TrimSpace(text) == "" && !r.restore {
 		r.fail(field, body.ClassMissing, "required")
 	}
 	return r.name(field, text)
@@ -112,7 +115,7 @@ func (r *reader) time(field string, ts *timestamppb.Timestamp) time.Time {
 	}
 	t := ts.AsTime()
 	switch err := ts.CheckValid(); {
-	case err == nil && event.InRange(t):
+	case err == nil && (r.restore || event.InRange(t)):
 		return t.UTC()
 	case r.clamp:
 		r.suspect = true

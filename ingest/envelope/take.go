@@ -18,16 +18,24 @@ import (
 type taker struct {
 	decoder    Decoder
 	receivedAt time.Time
-	batch      event.Batch
-	lines      int
-	first      *body.Failure
-	bad        int
+	// restore says that it is a line of a backup.
+	restore bool
+	batch   event.Batch
+	lines   int
+	first   *body.Failure
+	bad     int
 }
 
 // take adds an envelope's fact to the batch, or says why it cannot. Raw is the
 // envelope as it was sent, where that is JSON.
 func (t *taker) take(env *hindcastv1.Envelope, path string, raw json.RawMessage, alone bool) *body.Failure {
 	r := &reader{path: path, clamp: !alone, own: env.GetId() == "", suspect: env.GetClockSuspect()}
+	if !r.own {
+		r.restore = t.restore
+		if env.GetEscaped() {
+			unescape(env)
+		}
+	}
 	c := common{
 		env:        env,
 		receivedAt: t.received(r, env),
@@ -48,7 +56,7 @@ func (t *taker) take(env *hindcastv1.Envelope, path string, raw json.RawMessage,
 			t.batch.Asides = append(t.batch.Asides, a)
 		}
 	case *hindcastv1.Envelope_LogLines:
-		if t.lines += len(fact.LogLines.GetLines()); t.lines > MaxLines {
+		if t.lines += len(fact.LogLines.GetLines()); t.lines > MaxLines && !r.restore {
 			t.lines -= len(fact.LogLines.GetLines())
 			r.fail("log_lines.lines", body.ClassSize, "more than %d lines in a body: send them in several", MaxLines)
 			break
@@ -57,7 +65,7 @@ func (t *taker) take(env *hindcastv1.Envelope, path string, raw json.RawMessage,
 		if r.failure != nil {
 			break
 		}
-		if t.decoder.Complete != nil && len(chunk.Counts) == 0 && len(chunk.Lines) > 0 {
+		if t.decoder.Complete != nil && !r.restore && len(chunk.Counts) == 0 && len(chunk.Lines) > 0 {
 			t.decoder.Complete(&chunk)
 		}
 		t.batch.Chunks = append(t.batch.Chunks, chunk)
@@ -81,6 +89,9 @@ func (t *taker) take(env *hindcastv1.Envelope, path string, raw json.RawMessage,
 // nothing is received after it was received.
 func (t *taker) received(r *reader, env *hindcastv1.Envelope) time.Time {
 	at := r.time("received_at", env.GetReceivedAt())
+	if r.restore {
+		return at
+	}
 	if at.IsZero() || at.After(t.receivedAt) {
 		return t.receivedAt
 	}
@@ -115,7 +126,7 @@ type common struct {
 func rawOf(r *reader, env *hindcastv1.Envelope, sent json.RawMessage) json.RawMessage {
 	raw := env.GetRaw()
 	switch {
-	case len(raw) > 0 && json.Valid(raw):
+	case len(raw) > 0 && (r.restore || json.Valid(raw)):
 		return raw
 	case len(raw) > 0:
 		// What is no JSON is kept as a text: a raw payload is embedded in JSON.

@@ -128,6 +128,11 @@ type Envelope struct {
 	// The payload as the original sender sent it; in JSON it is base64. Producers
 	// leave it out: the envelope itself is then kept as its raw payload.
 	Raw []byte `protobuf:"bytes,11,opt,name=raw,proto3" json:"raw,omitempty"`
+	// Set when texts of this envelope hold bytes that are no UTF-8, which
+	// protobuf's texts cannot: each such byte stands as the character U+10FF00
+	// plus the byte, and so do the bytes of these characters themselves. Producers
+	// leave it out; it counts only beside an ID.
+	Escaped bool `protobuf:"varint,12,opt,name=escaped,proto3" json:"escaped,omitempty"`
 	// What happened. Required.
 	//
 	// Types that are valid to be assigned to Fact:
@@ -253,6 +258,13 @@ func (x *Envelope) GetRaw() []byte {
 		return x.Raw
 	}
 	return nil
+}
+
+func (x *Envelope) GetEscaped() bool {
+	if x != nil {
+		return x.Escaped
+	}
+	return false
 }
 
 func (x *Envelope) GetFact() isEnvelope_Fact {
@@ -2023,7 +2035,7 @@ const file_hindcast_v1_envelope_proto_rawDesc = "" +
 	"\n" +
 	"\x1ahindcast/v1/envelope.proto\x12\vhindcast.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"<\n" +
 	"\x05Batch\x123\n" +
-	"\tenvelopes\x18\x01 \x03(\v2\x15.hindcast.v1.EnvelopeR\tenvelopes\"\x8b\b\n" +
+	"\tenvelopes\x18\x01 \x03(\v2\x15.hindcast.v1.EnvelopeR\tenvelopes\"\xa5\b\n" +
 	"\bEnvelope\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x1b\n" +
 	"\tsource_id\x18\x02 \x01(\tR\bsourceId\x12;\n" +
@@ -2038,7 +2050,8 @@ const file_hindcast_v1_envelope_proto_rawDesc = "" +
 	"\x06labels\x18\t \x03(\v2!.hindcast.v1.Envelope.LabelsEntryR\x06labels\x12#\n" +
 	"\rclock_suspect\x18\n" +
 	" \x01(\bR\fclockSuspect\x12\x10\n" +
-	"\x03raw\x18\v \x01(\fR\x03raw\x12?\n" +
+	"\x03raw\x18\v \x01(\fR\x03raw\x12\x18\n" +
+	"\aescaped\x18\f \x01(\bR\aescaped\x12?\n" +
 	"\fnotification\x18\x14 \x01(\v2\x19.hindcast.v1.NotificationH\x00R\fnotification\x12'\n" +
 	"\x04mute\x18\x15 \x01(\v2\x11.hindcast.v1.MuteH\x00R\x04mute\x120\n" +
 	"\asilence\x18\x16 \x01(\v2\x14.hindcast.v1.SilenceH\x00R\asilence\x12-\n" +
