@@ -3,10 +3,8 @@ package clickhouse
 import (
 	"fmt"
 	"log/slog"
+	"strconv"
 	"time"
-
-	"github.com/ClickHouse/clickhouse-go/v2"
-	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
 )
 
 // Options says how a store works. The zero value is good for one node.
@@ -16,50 +14,71 @@ type Options struct {
 	// Cluster is the name of the ClickHouse cluster to spread the data over, as
 	// its nodes' configuration has it; "" for one node.
 	Cluster string
+	// InsertQuorum is how many replicas must have an insert before it is
+	// answered: a number, or "auto" or "" for the majority. It counts in a
+	// cluster only.
+	InsertQuorum string
 	// TTL is used when the tables are made; [Migrate] changes it.
 	TTL TTL
-	// Password is used where the DSN has none.
-	Password string
+	// Password is used where the DSN has none and names no file with one.
+	Password Secret
+	// Version is hindcast's, for the server's query log and the record of
+	// migrations; "" is "dev".
+	Version string
+	// Batching says how appends are joined.
+	Batching Batching
+
+	// BatchRows, BatchBytes and BatchAge say when joined batches are written: at
+	// so many rows or bytes, or when the oldest has waited so long. 0 are the
+	// defaults: 100,000, 32 MiB, 200 ms.
+	BatchRows  int
+	BatchBytes int64
+	BatchAge   time.Duration
+	// QueueBytes bounds what waits to be written; Append waits beyond it.
+	// Default 128 MiB.
+	QueueBytes int64
+	// OnCommit, when set, is called after every group of appended batches. It
+	// must return quickly, and may be called concurrently.
+	OnCommit func(Commit)
 }
 
-// Target is a database and the way to it.
-type Target struct {
-	options *clickhouse.Options
-}
+// Secret is a text that is not printed.
+type Secret string
 
-// insertTimeout bounds an insert. It is shorter than the feed's overlap.
+const notShown = "(not shown)"
+
+// String, GoString and LogValue hide the text.
+func (s Secret) String() string { return notShown }
+
+// GoString hides the text.
+func (s Secret) GoString() string { return notShown }
+
+// LogValue hides the text.
+func (s Secret) LogValue() slog.Value { return slog.StringValue(notShown) }
+
+// MarshalText hides the text.
+func (s Secret) MarshalText() ([]byte, error) { return []byte(notShown), nil }
+
+// Times that bound what may hang. A DSN can set the first by dial_timeout and
+// the last by read_timeout.
 const (
+	// dialTimeout bounds connecting to one host, its greeting included.
+	dialTimeout = 5 * time.Second
+	// insertTimeout bounds an insert. It is shorter than the feed's overlap.
 	insertTimeout = 30 * time.Second
 	queryTimeout  = 30 * time.Second
+	// readTimeout bounds the wait for any answer, also that of statements which
+	// the whole cluster executes.
+	readTimeout = 5 * time.Minute
 )
 
-// ParseDSN reads a DSN.
-func ParseDSN(dsn string, o Options) (*Target, error) {
-	options, err := clickhouse.ParseDSN(dsn)
-	if err != nil {
-		return nil, fmt.Errorf("read DSN: %w", err)
+// ValidQuorum says what is wrong with an [Options.InsertQuorum].
+func ValidQuorum(quorum string) error {
+	if quorum == "" || quorum == "auto" {
+		return nil
 	}
-	if options.Settings == nil {
-		options.Settings = clickhouse.Settings{}
+	if n, err := strconv.Atoi(quorum); err != nil || n < 1 || n > 1000 {
+		return fmt.Errorf("%q: want auto, or a number of replicas", quorum)
 	}
-	options.Settings["max_query_size"] = 64 << 20
-	if options.Auth.Password == "" {
-		options.Auth.Password = o.Password
-	}
-	return &Target{options}, nil
-}
-
-// String names the database without its password.
-func (t *Target) String() string { return fmt.Sprint(t.options.Addr, "/", t.options.Auth.Database) }
-
-func (t *Target) schema(o Options) schema {
-	return schema{database: t.options.Auth.Database, cluster: o.Cluster, ttl: o.TTL}
-}
-
-func (t *Target) connect() (driver.Conn, error) {
-	conn, err := clickhouse.Open(t.options)
-	if err != nil {
-		return nil, fmt.Errorf("connect: %w", err)
-	}
-	return conn, nil
+	return nil
 }

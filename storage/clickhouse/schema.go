@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-//go:embed migrations/*.sql
-var migrations embed.FS
+//go:embed migrations views
+var scripts embed.FS
 
 // schema says how the SQL of the migrations is filled in.
 type schema struct {
@@ -106,17 +106,23 @@ func (s schema) age(table string) string {
 	if t.age == 0 {
 		return ""
 	}
-	return fmt.Sprintf("TTL %s + INTERVAL %d SECOND", t.since, int64(t.age/time.Second))
+	return "TTL " + t.expression()
+}
+
+func (t tableTTL) expression() string {
+	return fmt.Sprintf("%s + INTERVAL %d SECOND", t.since, int64(t.age/time.Second))
 }
 
 // durable are the settings of every table. An insert is on disk before it is
 // answered, and one that is repeated with its token is dropped; parts stay
 // compact until they are large, so that an insert writes few files.
-const durable = "fsync_after_insert = 1, fsync_part_directory = 1, min_rows_to_fsync_after_merge = 1, ttl_only_drop_parts = 1, " +
+const durable = "fsync_after_insert = 1, fsync_part_directory = 1, min_rows_to_fsync_after_merge = 1, " +
+	"ttl_only_drop_parts = 1, materialize_ttl_recalculate_only = 1, " +
 	"non_replicated_deduplication_window = 1000, min_bytes_for_wide_part = 134217728"
 
 // durableReplicated is the same for replicated tables.
-const durableReplicated = "fsync_after_insert = 1, fsync_part_directory = 1, min_rows_to_fsync_after_merge = 1, ttl_only_drop_parts = 1, " +
+const durableReplicated = "fsync_after_insert = 1, fsync_part_directory = 1, min_rows_to_fsync_after_merge = 1, " +
+	"ttl_only_drop_parts = 1, materialize_ttl_recalculate_only = 1, " +
 	"replicated_deduplication_window = 1000, min_bytes_for_wide_part = 134217728"
 
 func (s schema) durable() string {
@@ -131,7 +137,7 @@ func (s schema) statements(script string) ([]string, error) {
 	t, err := template.New("").Option("missingkey=error").Funcs(template.FuncMap{
 		"local": s.local, "on": s.on, "engine": s.engine, "spread": s.spread, "month": s.month, "day": s.day,
 		"ttl": s.age, "durable": s.durable, "database": func() string { return quoteName(s.database) },
-	}).Parse(script)
+	}).Funcs(s.viewFuncs()).Parse(script)
 	if err != nil {
 		return nil, fmt.Errorf("read SQL: %w", err)
 	}

@@ -16,14 +16,30 @@
 -- Nullable. The year 2106 is beyond DateTime, 2149 beyond Date: partitions are
 -- numbers.
 
+-- What was applied here, and when. A migration is in it after its last
+-- statement.
+CREATE TABLE IF NOT EXISTS {{local "schema_versions"}} {{on}} (
+  version    UInt32,
+  applied_at DateTime64(6, 'UTC') DEFAULT now64(6),
+  hindcast   String COMMENT 'The version of the program that applied it',
+  views      String COMMENT 'Digest of the views; empty before they are made',
+  cluster    String COMMENT 'The cluster that the tables are spread over; empty for one node'
+)
+ENGINE = {{engine "MergeTree"}}
+ORDER BY (version, applied_at)
+SETTINGS {{durable}};
+{{spread "schema_versions" "1"}}
+
+-- One row. All are inserted with one token, so the first counts, and all go to
+-- one shard.
 CREATE TABLE IF NOT EXISTS {{local "identity"}} {{on}} (
-  id         UInt64                COMMENT 'Names this data in cursors; the first one counts',
+  id         UInt64                COMMENT 'Names this data in cursors',
   created_at DateTime64(6, 'UTC')  DEFAULT now64(6)
 )
 ENGINE = {{engine "MergeTree"}}
 ORDER BY (created_at, id)
 SETTINGS {{durable}};
-{{spread "identity" "id"}}
+{{spread "identity" "1"}}
 
 -- One row an event and delivery. Of equal IDs the first content stays, with
 -- the least time of receipt.
