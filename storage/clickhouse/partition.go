@@ -82,14 +82,25 @@ func inserts(table string, columns []insertColumn, blocks []block) []tableInsert
 	return list
 }
 
-// dayOf is the partition of a time, as schema.day has it.
-func dayOf(t time.Time) int32 {
-	y, m, d := t.UTC().Date()
-	return int32(y*10000 + int(m)*100 + d)
-}
-
 // monthOf is the partition of an ID, as schema.month has it.
 func monthOf(id event.ID) int32 {
 	y, m, _ := id.Time().Date()
 	return int32(y*100 + int(m))
+}
+
+// days finds the partition of a time, as schema.day has it. It remembers the
+// last one: lines come in order of time.
+type days struct {
+	from, until int64 // in seconds
+	partition   int32
+}
+
+func (d *days) of(t time.Time) int32 {
+	if s := t.Unix(); s < d.from || s >= d.until {
+		y, m, day := t.UTC().Date()
+		d.from = time.Date(y, m, day, 0, 0, 0, 0, time.UTC).Unix()
+		d.until = d.from + 86400
+		d.partition = int32(y*10000 + int(m)*100 + day)
+	}
+	return d.partition
 }

@@ -16,6 +16,9 @@ func nanos(t time.Time) int64 {
 	return t.UnixNano()
 }
 
+// inRange is the time that nanos makes of a time.
+func inRange(t time.Time) time.Time { return time.Unix(0, nanos(t)).UTC() }
+
 // timeOf reads what nanos wrote; 0 is the zero time, which no sender's time
 // within [event.MinTime, event.MaxTime) but the very first is.
 func timeOf(n int64) time.Time {

@@ -1,0 +1,86 @@
+package clickhouse
+
+import (
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/hindcast/hindcast/ingest/event"
+)
+
+var eventsTable = []insertColumn{
+	{"id", "FixedString(16)"}, {"kind", "SimpleAggregateFunction(any, LowCardinality(String))"},
+	{"occurred_at", "SimpleAggregateFunction(any, DateTime64(9, 'UTC'))"}, {"received_at", "SimpleAggregateFunction(min, DateTime64(9, 'UTC'))"},
+	{"road", "SimpleAggregateFunction(any, LowCardinality(String))"}, {"instance", "SimpleAggregateFunction(any, LowCardinality(String))"},
+	{"service", "SimpleAggregateFunction(any, LowCardinality(String))"}, {"environment", "SimpleAggregateFunction(any, LowCardinality(String))"},
+	{"body", "SimpleAggregateFunction(any, String)"}, {"raw", "SimpleAggregateFunction(any, String)"},
+}
+
+// eventRow is an event with what it is stored as: its JSON without the payload.
+type eventRow struct {
+	event event.Event
+	body  string
+}
+
+func encodeEvent(e *event.Event) (eventRow, error) {
+	bare := *e
+	bare.Raw = nil
+	body, err := json.Marshal(&bare)
+	if err != nil {
+		return eventRow{}, fmt.Errorf("encode event %s: %w", e.ID, err)
+	}
+	return eventRow{*e, string(body)}, nil
+}
+
+// eventRows builds columns of events.
+type eventRows struct {
+	id                                                    [][]byte
+	kind, road, instance, service, environment, body, raw []string
+	occurredAt, receivedAt                                []time.Time
+}
+
+func (r *eventRows) columns() []any {
+	return []any{r.id, r.kind, r.occurredAt, r.receivedAt, r.road, r.instance, r.service, r.environment, r.body, r.raw}
+}
+
+// eventInserts are the inserts of events, each ID once.
+func eventInserts(events []eventRow) []tableInsert {
+	var rows dealer[eventRows]
+	for i := range events {
+		e := &events[i].event
+		r := rows.builder(monthOf(e.ID))
+		r.id = append(r.id, e.ID[:])
+		r.kind = append(r.kind, string(e.Kind))
+		r.occurredAt = append(r.occurredAt, inRange(e.OccurredAt))
+		r.receivedAt = append(r.receivedAt, inRange(e.ReceivedAt))
+		r.road = append(r.road, string(e.Road))
+		r.instance = append(r.instance, e.Instance)
+		r.service = append(r.service, e.Service)
+		r.environment = append(r.environment, e.Environment)
+		r.body = append(r.body, events[i].body)
+		r.raw = append(r.raw, string(e.Raw))
+	}
+	return inserts("events", eventsTable, rows.blocks((*eventRows).columns))
+}
+
+// joinEvents keeps, of events with one ID, the first one's content and the
+// least time of receipt.
+func joinEvents(list []eventRow) []eventRow {
+	if len(list) < 2 {
+		return list
+	}
+	joined := make([]eventRow, 0, len(list))
+	where := make(map[event.ID]int, len(list))
+	for _, e := range list {
+		i, known := where[e.event.ID]
+		if !known {
+			where[e.event.ID] = len(joined)
+			joined = append(joined, e)
+			continue
+		}
+		if e.event.ReceivedAt.Before(joined[i].event.ReceivedAt) {
+			joined[i].event.ReceivedAt = e.event.ReceivedAt
+		}
+	}
+	return joined
+}

@@ -1,0 +1,166 @@
+package clickhouse
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"fmt"
+	"strings"
+
+	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
+
+	"github.com/hindcast/hindcast/ingest/event"
+)
+
+// insertSet is what waiting batches become together: facts that are told of
+// twice are joined, and of the chunks with one ID the last one counts.
+type insertSet struct {
+	events       []eventRow
+	observations []event.Observation
+	asides       []event.Aside
+	chunks       []*chunkRows
+}
+
+func newInsertSet(batches []*encodedBatch) *insertSet {
+	var set insertSet
+	last := make(map[event.ChunkID]int)
+	for _, b := range batches {
+		set.events = append(set.events, b.events...)
+		set.observations = append(set.observations, b.observations...)
+		set.asides = append(set.asides, b.asides...)
+		for _, c := range b.chunks {
+			if i, known := last[c.id]; known {
+				set.chunks[i] = c
+				continue
+			}
+			last[c.id] = len(set.chunks)
+			set.chunks = append(set.chunks, c)
+		}
+	}
+	set.events, set.observations = joinEvents(set.events), joinObservations(set.observations)
+	return &set
+}
+
+// writeSet inserts a set, in an order that makes it right to stop anywhere and to
+// begin again: rows first, then what makes them count, and last the journal,
+// which shows them to the feed. All of it can be repeated: rows that are equal
+// in their key merge.
+func (s *Store) writeSet(ctx context.Context, set *insertSet) error {
+	replaced, err := s.replacements(ctx, set.chunks)
+	if err != nil {
+		return err
+	}
+	list := set.logInserts()
+	list = append(list, replaced...)
+	if len(set.chunks) > 0 {
+		list = append(list, chunkInsert(set.chunks))
+	}
+	list = append(list, eventInserts(set.events)...)
+	list = append(list, observationInserts(set.observations)...)
+	list = append(list, asideInserts(set.asides)...)
+	if rows := journalOf(set.events, set.observations, set.chunks); len(rows) > 0 {
+		list = append(list, journalInsert(rows))
+	}
+	// The token is new with every set: what is appended again must not be taken
+	// for a repetition, because it may have been deleted since.
+	token := newToken()
+	for i, t := range list {
+		if err := s.insert(ctx, fmt.Sprintf("%s-%s-%d", token, t.table, i), t); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// logInserts are the inserts of lines and counts.
+func (set *insertSet) logInserts() []tableInsert {
+	var lines, counts []block
+	for _, c := range set.chunks {
+		lines, counts = append(lines, c.lines...), append(counts, c.counts...)
+	}
+	return append(inserts("lines", linesTable, lines), inserts("counts", countsTable, counts)...)
+}
+
+// replacements hides what the chunks' IDs had before, and shows again what they
+// have now, if that was hidden.
+func (s *Store) replacements(ctx context.Context, chunks []*chunkRows) ([]tableInsert, error) {
+	if len(chunks) == 0 {
+		return nil, nil
+	}
+	before, err := s.sourcesOf(ctx, chunks)
+	if err != nil {
+		return nil, fmt.Errorf("find known chunks: %w", err)
+	}
+	if len(before) == 0 {
+		return nil, nil
+	}
+	var known []*chunkRows
+	var hide []uint64
+	for _, c := range chunks {
+		source, ok := before[c.id]
+		if !ok {
+			continue
+		}
+		known = append(known, c)
+		if source != c.source {
+			hide = append(hide, source)
+		}
+	}
+	show, err := s.hiddenOf(ctx, known)
+	if err != nil {
+		return nil, fmt.Errorf("find hidden chunks: %w", err)
+	}
+	if len(hide)+len(show) == 0 {
+		return nil, nil
+	}
+	return []tableInsert{replacedInsert(hide, show)}, nil
+}
+
+// sourcesOf finds the sources of those chunks that are known.
+func (s *Store) sourcesOf(ctx context.Context, chunks []*chunkRows) (map[event.ChunkID]uint64, error) {
+	ids := make([]event.ID, len(chunks))
+	for i, c := range chunks {
+		ids[i] = event.ID(c.id)
+	}
+	known := make(map[event.ChunkID]uint64)
+	ctx, cancel := context.WithTimeout(ctx, queryTimeout)
+	defer cancel()
+	err := s.rows(ctx, "SELECT chunk, source FROM chunks FINAL WHERE chunk IN "+idList(ids), func(r driver.Rows) error {
+		var id []byte
+		var source uint64
+		if err := r.Scan(&id, &source); err != nil {
+			return err
+		}
+		known[event.ChunkID(id)] = source
+		return nil
+	})
+	return known, err
+}
+
+// hiddenOf lists the sources of the chunks that are hidden.
+func (s *Store) hiddenOf(ctx context.Context, chunks []*chunkRows) ([]uint64, error) {
+	var sources strings.Builder
+	for i, c := range chunks {
+		if i > 0 {
+			sources.WriteByte(',')
+		}
+		fmt.Fprint(&sources, c.source)
+	}
+	var hidden []uint64
+	ctx, cancel := context.WithTimeout(ctx, queryTimeout)
+	defer cancel()
+	err := s.rows(ctx, "SELECT source FROM replaced FINAL WHERE hidden AND source IN ("+sources.String()+")", func(r driver.Rows) error {
+		var source uint64
+		err := r.Scan(&source)
+		hidden = append(hidden, source)
+		return err
+	})
+	return hidden, err
+}
+
+// newToken is a token that was never used.
+func newToken() string {
+	var b [12]byte
+	rand.Read(b[:])
+	return hex.EncodeToString(b[:])
+}
