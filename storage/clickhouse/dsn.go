@@ -77,7 +77,7 @@ func Redact(text string) string {
 		rest = rest[:query]
 	}
 	if at >= 0 {
-		user, _, _ := strings.Cut(rest[:at], ":")
+		user := rest[:strings.IndexAny(rest, ":@")]
 		rest = user + rest[at:]
 	}
 	return name + "://" + rest
@@ -128,6 +128,11 @@ func splitDSN(dsn string) (*address, error) {
 	if err != nil || u.Host == "" || u.Fragment != "" {
 		return nil, errUnreadable
 	}
+	// What stands between two @ may be a part of the name or of the password.
+	authority, _, _ := strings.Cut(strings.TrimPrefix(dsn, name+"://"), "/")
+	if authority, _, _ = strings.Cut(authority, "?"); strings.Count(authority, "@") > 1 {
+		return nil, errUnreadable
+	}
 	params, err := url.ParseQuery(u.RawQuery)
 	if err != nil {
 		return nil, errUnreadable
@@ -149,7 +154,7 @@ func (a *address) check() error {
 		switch {
 		case len(values) > 1:
 			return fmt.Errorf("parameter %s stands there twice", name)
-		case !slices.Contains(driverParameters, name):
+		case !slices.Contains(driverParameters, name) && !slices.Contains(notMistaken, name):
 			if meant := nearest(name, known); meant != "" {
 				return fmt.Errorf("unknown parameter %q; did you mean %q?", name, meant)
 			}
@@ -193,9 +198,6 @@ func (a *address) driverOptions() (*clickhouse.Options, error) {
 }
 
 func withPort(host, port string) (string, error) {
-	if host == "" {
-		return "", errors.New("a host is empty")
-	}
 	if _, _, err := net.SplitHostPort(host); err == nil {
 		return host, nil
 	}
@@ -231,6 +233,9 @@ func readSecret(path string) (string, error) {
 	}
 	return secret, nil
 }
+
+// notMistaken are settings of the server that look like parameters.
+var notMistaken = []string{"send_timeout"}
 
 // nearest is the name that was probably meant, or "". Settings of the server are
 // many, so it must be near.

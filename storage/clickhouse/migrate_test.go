@@ -198,7 +198,7 @@ func TestOpenAgainChangesNothing(t *testing.T) {
 func recordStatements(t *testing.T, engine *enginetest.Engine) (statements func() []string, address string) {
 	var mu sync.Mutex
 	var seen []string
-	forward := httputil.NewSingleHostReverseProxy(&url.URL{Scheme: "http", Host: engine.Addr()})
+	forward := newForward(engine)
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(r.Body)
 		if err != nil {
@@ -220,6 +220,10 @@ func recordStatements(t *testing.T, engine *enginetest.Engine) (statements func(
 		defer mu.Unlock()
 		return slices.Clone(seen)
 	}, server.Listener.Addr().String()
+}
+
+func newForward(engine *enginetest.Engine) http.Handler {
+	return httputil.NewSingleHostReverseProxy(&url.URL{Scheme: "http", Host: engine.Addr()})
 }
 
 const day = 24 * time.Hour

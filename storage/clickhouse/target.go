@@ -10,6 +10,7 @@ import (
 	"maps"
 	"math/rand/v2"
 	"net/http"
+	"net/url"
 	"os"
 	"strings"
 	"time"
@@ -269,9 +270,18 @@ func dialFirst(ctx context.Context, id int, timeout time.Duration, o *clickhouse
 		if err == nil {
 			return result, nil
 		}
-		errs = append(errs, fmt.Errorf("%s: %w", host, err))
+		errs = append(errs, fmt.Errorf("%s: %w", host, concise(err)))
 	}
 	return clickhouse.DialResult{}, errors.Join(errs...)
+}
+
+// concise is an error of the way to the server without the URL, which holds all
+// settings.
+func concise(err error) error {
+	if broken, ok := errors.AsType[*url.Error](err); ok {
+		return broken.Err
+	}
+	return err
 }
 
 func dialOne(ctx context.Context, timeout time.Duration, host string, o *clickhouse.Options, dial clickhouse.Dial) (clickhouse.DialResult, error) {
