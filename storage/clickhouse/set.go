@@ -41,20 +41,22 @@ func newInsertSet(batches []*encodedBatch) *insertSet {
 	return &set
 }
 
-// writeSet inserts a set, in an order that makes it right to stop anywhere and to
-// begin again: rows first, then what makes them count, and last the journal,
-// which shows them to the feed. All of it can be repeated: rows that are equal
-// in their key merge.
+// writeSet inserts a set, in an order that makes it right to stop anywhere and
+// to append it again, or to append its chunks with other content: the chunks'
+// names come first, so that rows of a source that never became whole are found
+// and hidden, then the rows, and last the journal, which shows them to the feed.
+// All of it can be repeated: rows that are equal in their key merge.
 func (s *Store) writeSet(ctx context.Context, set *insertSet) error {
 	replaced, err := s.replacements(ctx, set.chunks)
 	if err != nil {
 		return err
 	}
-	list := set.logInserts()
-	list = append(list, replaced...)
+	var list []tableInsert
 	if len(set.chunks) > 0 {
 		list = append(list, chunkInsert(set.chunks))
 	}
+	list = append(list, set.logInserts()...)
+	list = append(list, replaced...)
 	list = append(list, eventInserts(set.events)...)
 	list = append(list, observationInserts(set.observations)...)
 	list = append(list, asideInserts(set.asides)...)
@@ -81,12 +83,14 @@ func (set *insertSet) logInserts() []tableInsert {
 	return append(inserts("lines", linesTable, lines), inserts("counts", countsTable, counts)...)
 }
 
-// replacements hides what the chunks' IDs had before, and shows again what they
-// have now, if that was hidden.
+// replacements hides the other sources that the chunks' IDs ever had, and shows
+// those that they have now, if they were hidden.
 func (s *Store) replacements(ctx context.Context, chunks []*chunkRows) ([]tableInsert, error) {
 	if len(chunks) == 0 {
 		return nil, nil
 	}
+	ctx, cancel := context.WithTimeout(ctx, queryTimeout)
+	defer cancel()
 	before, err := s.sourcesOf(ctx, chunks)
 	if err != nil {
 		return nil, fmt.Errorf("find known chunks: %w", err)
@@ -94,21 +98,24 @@ func (s *Store) replacements(ctx context.Context, chunks []*chunkRows) ([]tableI
 	if len(before) == 0 {
 		return nil, nil
 	}
-	var known []*chunkRows
-	var hide []uint64
-	for _, c := range chunks {
-		source, ok := before[c.id]
-		if !ok {
-			continue
-		}
-		known = append(known, c)
-		if source != c.source {
-			hide = append(hide, source)
-		}
+	var all []uint64
+	for _, sources := range before {
+		all = append(all, sources...)
 	}
-	show, err := s.hiddenOf(ctx, known)
+	hidden, err := s.hiddenOf(ctx, all)
 	if err != nil {
 		return nil, fmt.Errorf("find hidden chunks: %w", err)
+	}
+	var hide, show []uint64
+	for _, c := range chunks {
+		for _, source := range before[c.id] {
+			switch {
+			case source == c.source && hidden[source]:
+				show = append(show, source)
+			case source != c.source && !hidden[source]:
+				hide = append(hide, source)
+			}
+		}
 	}
 	if len(hide)+len(show) == 0 {
 		return nil, nil
@@ -116,43 +123,39 @@ func (s *Store) replacements(ctx context.Context, chunks []*chunkRows) ([]tableI
 	return []tableInsert{replacedInsert(hide, show)}, nil
 }
 
-// sourcesOf finds the sources of those chunks that are known.
-func (s *Store) sourcesOf(ctx context.Context, chunks []*chunkRows) (map[event.ChunkID]uint64, error) {
+// sourcesOf finds all sources of those chunks that are known.
+func (s *Store) sourcesOf(ctx context.Context, chunks []*chunkRows) (map[event.ChunkID][]uint64, error) {
 	ids := make([]event.ID, len(chunks))
 	for i, c := range chunks {
 		ids[i] = event.ID(c.id)
 	}
-	known := make(map[event.ChunkID]uint64)
-	ctx, cancel := context.WithTimeout(ctx, queryTimeout)
-	defer cancel()
-	err := s.rows(ctx, "SELECT chunk, source FROM chunks FINAL WHERE chunk IN "+idList(ids), func(r driver.Rows) error {
+	known := make(map[event.ChunkID][]uint64)
+	err := s.rows(ctx, "SELECT DISTINCT chunk, source FROM chunks WHERE chunk IN "+idList(ids), func(r driver.Rows) error {
 		var id []byte
 		var source uint64
 		if err := r.Scan(&id, &source); err != nil {
 			return err
 		}
-		known[event.ChunkID(id)] = source
+		known[event.ChunkID(id)] = append(known[event.ChunkID(id)], source)
 		return nil
 	})
 	return known, err
 }
 
-// hiddenOf lists the sources of the chunks that are hidden.
-func (s *Store) hiddenOf(ctx context.Context, chunks []*chunkRows) ([]uint64, error) {
-	var sources strings.Builder
-	for i, c := range chunks {
+// hiddenOf finds those of the sources that are hidden.
+func (s *Store) hiddenOf(ctx context.Context, sources []uint64) (map[uint64]bool, error) {
+	var list strings.Builder
+	for i, source := range sources {
 		if i > 0 {
-			sources.WriteByte(',')
+			list.WriteByte(',')
 		}
-		fmt.Fprint(&sources, c.source)
+		fmt.Fprint(&list, source)
 	}
-	var hidden []uint64
-	ctx, cancel := context.WithTimeout(ctx, queryTimeout)
-	defer cancel()
-	err := s.rows(ctx, "SELECT source FROM replaced FINAL WHERE hidden AND source IN ("+sources.String()+")", func(r driver.Rows) error {
+	hidden := make(map[uint64]bool)
+	err := s.rows(ctx, "SELECT source FROM replaced FINAL WHERE hidden AND source IN ("+list.String()+")", func(r driver.Rows) error {
 		var source uint64
 		err := r.Scan(&source)
-		hidden = append(hidden, source)
+		hidden[source] = true
 		return err
 	})
 	return hidden, err

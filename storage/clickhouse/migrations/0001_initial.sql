@@ -116,8 +116,10 @@ SETTINGS index_granularity = 1024, {{durable}};
 
 -- A chunk is replaced and never added to: rows of lines and counts carry a
 -- source, which is a digest of the chunk's ID and content. An equal chunk gives
--- equal rows; one with another content is another source, and the one before
--- it is hidden.
+-- equal rows; one with another content is another source, and those before it
+-- are hidden. Each source that a chunk ever had is here, and is written before
+-- its lines and counts, so that an append that failed half-way leaves none that
+-- nobody can find.
 CREATE TABLE IF NOT EXISTS {{local "chunks"}} {{on}} (
   chunk        FixedString(16),
   source       UInt64,
@@ -131,7 +133,7 @@ CREATE TABLE IF NOT EXISTS {{local "chunks"}} {{on}} (
   INDEX chunk_bloom chunk TYPE bloom_filter(0.001) GRANULARITY 1
 )
 ENGINE = {{engine "ReplacingMergeTree" "appended_at"}}
-ORDER BY (chunk)
+ORDER BY (chunk, source)
 {{ttl "chunks"}}
 SETTINGS index_granularity = 1024, {{durable}};
 {{spread "chunks" "cityHash64(chunk)"}}
