@@ -10,6 +10,7 @@ import (
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
 
 	"github.com/hindcast/hindcast/storage"
+	"github.com/hindcast/hindcast/storage/internal/recent"
 )
 
 // Store is a [storage.Store] on ClickHouse. Use [Open].
@@ -21,7 +22,7 @@ type Store struct {
 
 	writer    *writer
 	owners    owners
-	timelines *recentTimelines
+	timelines recent.Timelines[revisionKey]
 
 	life     sync.Mutex
 	ending   bool
@@ -30,7 +31,7 @@ type Store struct {
 	closeErr error
 }
 
-// var _ storage.Store = (*Store)(nil)
+var _ storage.Store = (*Store)(nil)
 
 // errClosed is what every method returns after Close.
 var errClosed = fmt.Errorf("store is closed: %w", storage.ErrUnavailable)
@@ -66,7 +67,6 @@ func (s *Store) connect(ctx context.Context, target *Target, o Options) error {
 	if s.identity, err = s.readIdentity(ctx); err != nil {
 		return errors.Join(err, conn.Close())
 	}
-	s.timelines = newRecentTimelines()
 	s.writer = startWriter(s, o)
 	return nil
 }

@@ -274,9 +274,10 @@ SETTINGS index_granularity = 256, {{durable}};
 CREATE TABLE IF NOT EXISTS {{local "holders"}} {{on}} (
   id       FixedString(16),
   role     UInt8,
-  incident FixedString(16)
+  incident FixedString(16),
+  at       DateTime64(6, 'UTC') DEFAULT now64(6) COMMENT 'What is new is not pruned: its revision may be on its way'
 )
-ENGINE = {{engine "ReplacingMergeTree"}}
+ENGINE = {{engine "ReplacingMergeTree" "at"}}
 PARTITION BY {{month "id"}}
 ORDER BY (id, role, incident)
 SETTINGS index_granularity = 1024, {{durable}};

@@ -1,0 +1,100 @@
+package clickhouse
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/hindcast/hindcast/ingest/event"
+	"github.com/hindcast/hindcast/storage"
+)
+
+// owners is what this process knows of the claims that were made through it, and
+// of what was published under the last one. It guards itself.
+type owners struct {
+	claiming sync.Mutex // one claim at a time
+
+	mu    sync.Mutex
+	seq   int64
+	claim storage.Claim
+	held  map[event.ID]heldIDs // by incident, under the claim
+	ids   int                  // in held
+}
+
+// Claim implements [storage.Derivations]. When another process claims the same
+// epoch at the same time, the greater owner has it, and the other takes the
+// next.
+func (s *Store) Claim(ctx context.Context, owner string) (storage.Claim, error) {
+	leave, err := s.enter()
+	if err != nil {
+		return storage.Claim{}, fmt.Errorf("claim: %w", err)
+	}
+	defer leave()
+	s.owners.claiming.Lock()
+	defer s.owners.claiming.Unlock()
+	claim, err := s.newClaim(ctx, owner)
+	if err != nil {
+		return storage.Claim{}, fmt.Errorf("claim: %w", err)
+	}
+	s.owners.begin(claim)
+	return claim, nil
+}
+
+func (s *Store) newClaim(ctx context.Context, owner string) (storage.Claim, error) {
+	latest, err := s.latestClaim(ctx)
+	if err != nil {
+		return storage.Claim{}, err
+	}
+	for {
+		mine := storage.Claim{Epoch: latest.Epoch + 1, Owner: owner}
+		if err := s.command(ctx, fmt.Sprintf("INSERT INTO claims (epoch, owner) SELECT %d, %s", mine.Epoch, bytesLiteral(owner))); err != nil {
+			return storage.Claim{}, err
+		}
+		if latest, err = s.latestClaim(ctx); err != nil {
+			return storage.Claim{}, err
+		}
+		// A greater epoch was claimed after this one, and fences it as it should.
+		if latest == mine || latest.Epoch > mine.Epoch {
+			return mine, nil
+		}
+	}
+}
+
+// latestClaim is the claim that counts, and the zero Claim when there is none.
+func (s *Store) latestClaim(ctx context.Context) (c storage.Claim, err error) {
+	err = s.row(ctx, "SELECT epoch, owner FROM claims ORDER BY epoch DESC, owner DESC LIMIT 1", &c.Epoch, &c.Owner)
+	if err != nil && !errors.Is(err, storage.ErrNotFound) {
+		return c, fmt.Errorf("read the latest claim: %w", err)
+	}
+	return c, nil
+}
+
+// holds returns [storage.ErrFenced] unless a claim is the latest.
+func (s *Store) holds(ctx context.Context, claim storage.Claim) error {
+	latest, err := s.latestClaim(ctx)
+	if err != nil {
+		return err
+	}
+	if latest == (storage.Claim{}) || latest != claim {
+		return fmt.Errorf("claim %d, the latest is %d: %w", claim.Epoch, latest.Epoch, storage.ErrFenced)
+	}
+	return nil
+}
+
+// command runs a statement that gives no rows.
+func (s *Store) command(ctx context.Context, statement string) error {
+	ctx, cancel := context.WithTimeout(ctx, insertTimeout)
+	defer cancel()
+	return classify(ctx, s.conn.Exec(ctx, statement))
+}
+
+// next is a number greater than all before it from this process: microseconds
+// since 1970 where the clock allows.
+func (o *owners) next() int64 {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.seq = max(o.seq+1, time.Now().UnixMicro())
+	return o.seq
+}

@@ -1,0 +1,252 @@
+package clickhouse
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/ClickHouse/clickhouse-go/v2"
+	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
+
+	"github.com/hindcast/hindcast/ingest/event"
+	"github.com/hindcast/hindcast/storage"
+)
+
+// Prune implements [storage.Store]. A partition of which all is old is dropped;
+// of others the old rows are deleted, and only where there are some. Superseded
+// publications are kept for a day, and so long cursors of [Store.Incidents] are
+// good.
+func (s *Store) Prune(ctx context.Context, policy storage.Retention) error {
+	leave, err := s.enter()
+	if err != nil {
+		return fmt.Errorf("prune: %w", err)
+	}
+	defer leave()
+	// What is cited is copied before it goes.
+	steps := []struct {
+		what string
+		do   func(context.Context, storage.Retention) error
+	}{
+		{"incidents", s.pruneIncidents},
+		{"lines", s.pruneLines},
+		{"counts", s.pruneCounts},
+		{"events", s.pruneEvents},
+		{"observations", s.pruneObservations},
+		{"asides", s.pruneAsides},
+		{"chunks", s.pruneChunks},
+	}
+	for _, step := range steps {
+		if s.ended() {
+			return fmt.Errorf("prune: %w", errClosed)
+		}
+		if err := step.do(ctx, policy); err != nil {
+			return fmt.Errorf("prune %s: %w", step.what, err)
+		}
+	}
+	return nil
+}
+
+func (s *Store) pruneLines(ctx context.Context, policy storage.Retention) error {
+	if policy.LinesBefore.IsZero() {
+		return nil
+	}
+	return s.pruneRows(ctx, "lines", "at < "+timeLiteral(policy.LinesBefore))
+}
+
+func (s *Store) pruneCounts(ctx context.Context, policy storage.Retention) error {
+	if policy.CountsBefore.IsZero() {
+		return nil
+	}
+	old := "second < " + timeLiteral(policy.CountsBefore)
+	var n uint64
+	var oldest int64
+	if err := s.row(ctx, "SELECT count(), toInt64(min(second)) FROM counts WHERE "+old, &n, &oldest); err != nil || n == 0 {
+		return err
+	}
+	// An ID of a log fact begins with its second.
+	from, to := leastID(time.Unix(oldest, 0)), leastID(policy.CountsBefore.Add(time.Second))
+	if err := s.refreshPins(ctx, fmt.Sprintf("id >= %s AND id < %s", idLiteral(from), idLiteral(to))); err != nil {
+		return err
+	}
+	return s.pruneRows(ctx, "counts", old)
+}
+
+func (s *Store) pruneEvents(ctx context.Context, policy storage.Retention) error {
+	if policy.EventsBefore.IsZero() {
+		return nil
+	}
+	old := "occurred_at < " + timeLiteral(policy.EventsBefore)
+	if err := s.refreshPins(ctx, "id "+s.schema.global()+" IN (SELECT id FROM events WHERE "+old+")"); err != nil {
+		return err
+	}
+	return s.pruneRows(ctx, "events", old)
+}
+
+// pruneObservations deletes observations of which all that was said is old. Rows
+// of one that are not merged yet stay together.
+func (s *Store) pruneObservations(ctx context.Context, policy storage.Retention) error {
+	if policy.EventsBefore.IsZero() {
+		return nil
+	}
+	before := timeLiteral(policy.EventsBefore)
+	old := "seen_until < " + before
+	var younger []event.ID
+	err := s.rows(ctx, fmt.Sprintf("SELECT id FROM observations WHERE id %s IN (SELECT id FROM observations WHERE %s) GROUP BY id HAVING max(seen_until) >= %s",
+		s.schema.global(), old, before), func(r driver.Rows) error {
+		id, err := scanID(r)
+		younger = append(younger, id)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	if len(younger) > 0 {
+		old += " AND id NOT IN " + idList(younger)
+	}
+	if err := s.refreshPins(ctx, "id "+s.schema.global()+" IN (SELECT id FROM observations WHERE "+old+")"); err != nil {
+		return err
+	}
+	return s.pruneRows(ctx, "observations", old)
+}
+
+func (s *Store) pruneAsides(ctx context.Context, policy storage.Retention) error {
+	if policy.AsidesBefore.IsZero() {
+		return nil
+	}
+	return s.pruneRows(ctx, "asides", "received_at < "+timeLiteral(policy.AsidesBefore))
+}
+
+// oldShare is the share of old rows, one in so many, from which on a table is
+// pruned that has one partition: all of it is rewritten.
+const oldShare = 10
+
+// lineDelay is how much later than their lines' times chunks are replaced, at
+// least: lines may be ahead of the engine's clock.
+const lineDelay = 24 * time.Hour
+
+// pruneChunks forgets chunks of which nothing is left, and what hid the contents
+// that they had before.
+func (s *Store) pruneChunks(ctx context.Context, policy storage.Retention) error {
+	if policy.CountsBefore.IsZero() {
+		return nil
+	}
+	counts, lines := policy.CountsBefore, policy.LinesBefore
+	withLines := "lines = 0"
+	if !lines.IsZero() {
+		withLines = fmt.Sprintf("(lines = 0 OR until_second < %d)", lines.Unix())
+	}
+	tables := []struct{ name, old string }{{"chunks", fmt.Sprintf("until_second < %d AND %s", counts.Unix(), withLines)}}
+	if !lines.IsZero() {
+		first := counts
+		if lines.Before(first) {
+			first = lines
+		}
+		tables = append(tables, struct{ name, old string }{"replaced", "replaced_at < " + timeLiteral(first.Add(-lineDelay))})
+	}
+	for _, t := range tables {
+		var all, old uint64
+		if err := s.row(ctx, "SELECT count(), countIf("+t.old+") FROM "+t.name, &all, &old); err != nil {
+			return err
+		}
+		if old > 0 && old*oldShare >= all {
+			if err := s.pruneRows(ctx, t.name, t.old); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// pruneRows deletes the rows that a condition holds for, a partition at a time.
+func (s *Store) pruneRows(ctx context.Context, table, old string) error {
+	found, err := s.countRows(ctx, table, old)
+	if err != nil || len(found) == 0 {
+		return err
+	}
+	var partitions []string
+	for p := range found {
+		partitions = append(partitions, p)
+	}
+	slices.Sort(partitions)
+	all, err := s.countRows(ctx, table, "_partition_id IN "+inList(partitions, quoteText))
+	if err != nil {
+		return err
+	}
+	for _, p := range partitions {
+		if s.ended() {
+			return errClosed
+		}
+		if found[p] == all[p] {
+			err = s.mutate(ctx, fmt.Sprintf("ALTER TABLE %s %s DROP PARTITION ID %s", s.schema.local(table), s.schema.on(), quoteText(p)))
+		} else {
+			err = s.deleteRows(ctx, table, p, old)
+		}
+		if err != nil {
+			return fmt.Errorf("partition %s: %w", p, err)
+		}
+	}
+	return nil
+}
+
+// countRows counts rows by their partition's ID.
+func (s *Store) countRows(ctx context.Context, table, where string) (map[string]uint64, error) {
+	counts := make(map[string]uint64)
+	err := s.rows(ctx, "SELECT _partition_id, count() FROM "+table+" WHERE "+where+" GROUP BY _partition_id", func(r driver.Rows) error {
+		var partition string
+		var n uint64
+		err := r.Scan(&partition, &n)
+		counts[partition] = n
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("count old rows: %w", err)
+	}
+	return counts, nil
+}
+
+// deleteRows deletes rows of one partition, and returns when nobody sees them
+// any more.
+func (s *Store) deleteRows(ctx context.Context, table, partition, where string) error {
+	return s.mutate(ctx, fmt.Sprintf("DELETE FROM %s %s IN PARTITION ID %s WHERE %s",
+		s.schema.local(table), s.schema.on(), quoteText(partition), where))
+}
+
+// mutate runs a statement that changes rows, and waits until it is done.
+func (s *Store) mutate(ctx context.Context, statement string) error {
+	ctx = clickhouse.Context(ctx, clickhouse.WithSettings(clickhouse.Settings{"mutations_sync": 1, "lightweight_deletes_sync": 1}))
+	return classify(ctx, s.conn.Exec(ctx, statement))
+}
+
+// refreshAtOnce is how many copies are brought up to date together.
+const refreshAtOnce = 500
+
+// refreshPins brings the copies of cited facts up to date, before what they are
+// made of goes. The condition is one of holders.
+func (s *Store) refreshPins(ctx context.Context, where string) error {
+	var ids []event.ID
+	err := s.rows(ctx, fmt.Sprintf("SELECT DISTINCT id FROM holders WHERE role = %d AND %s", roleCites, where), func(r driver.Rows) error {
+		id, err := scanID(r)
+		ids = append(ids, id)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("find what is cited: %w", err)
+	}
+	for some := range slices.Chunk(ids, refreshAtOnce) {
+		if s.ended() {
+			return errClosed
+		}
+		if _, err := s.copyFacts(ctx, some); err != nil {
+			return fmt.Errorf("copy what is cited: %w", err)
+		}
+	}
+	return nil
+}
+
+// leastID is the least ID of a time.
+func leastID(t time.Time) event.ID {
+	id := event.NewID(t)
+	clear(id[6:])
+	return id
+}
