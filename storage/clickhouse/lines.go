@@ -105,22 +105,30 @@ const (
 )
 
 func (r *lineReader) run(ctx context.Context) error {
-	if err := r.narrow(ctx); err != nil {
-		return err
-	}
-	for at, length := r.from, int64(firstWindow); at < r.to && !r.full(); {
-		until := r.to
-		if r.to-at > length {
-			until = at + length
+	// Where the first line lies is not known: there may be nothing for years.
+	blind := r.q.From.IsZero() && r.after == nil
+	narrowed := false
+	for length := int64(firstWindow); r.from < r.to && !r.full(); {
+		if blind && !narrowed {
+			if err := r.narrow(ctx); err != nil {
+				return err
+			}
+			narrowed = true
+			continue
 		}
-		begun := time.Now()
-		if err := r.read(ctx, at, until); err != nil {
+		until := r.to
+		if r.to-r.from > length {
+			until = r.from + length
+		}
+		begun, before := time.Now(), len(r.lines)
+		if err := r.read(ctx, r.from, until); err != nil {
 			return err
 		}
 		if time.Since(begun) < quickWindow {
 			length = min(growth*length, int64(greatestTime.Sub(leastTime)))
 		}
-		at = until
+		blind = len(r.lines) == before
+		r.from = until
 	}
 	return nil
 }

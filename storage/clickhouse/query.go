@@ -5,7 +5,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/ClickHouse/clickhouse-go/v2"
@@ -23,21 +22,23 @@ func idLiteral(id event.ID) string {
 	return "toFixedString(unhex('" + hex.EncodeToString(id[:]) + "'), 16)"
 }
 
-// idList is a list of IDs in SQL, for IN. There must be one at least.
+// idList is a list of IDs in SQL, for IN. There must be one at least. IDs are
+// plain literals: the engine takes five times as long to read as many calls.
 func idList(ids []event.ID) string {
-	var b strings.Builder
-	b.Grow(2 + 46*len(ids))
-	b.WriteByte('(')
+	const digits = "0123456789abcdef"
+	b := make([]byte, 0, 2+67*len(ids))
+	b = append(b, '(')
 	for i := range ids {
 		if i > 0 {
-			b.WriteByte(',')
+			b = append(b, ',')
 		}
-		b.WriteString("unhex('")
-		b.WriteString(hex.EncodeToString(ids[i][:]))
-		b.WriteString("')")
+		b = append(b, '\'')
+		for _, c := range ids[i] {
+			b = append(b, '\\', 'x', digits[c>>4], digits[c&15])
+		}
+		b = append(b, '\'')
 	}
-	b.WriteByte(')')
-	return b.String()
+	return string(append(b, ')'))
 }
 
 // timeLiteral is a time in SQL, to the nanosecond.
