@@ -21,8 +21,8 @@ func exporter(t *testing.T, s storage.Store) storage.Exporter {
 	return e
 }
 
-// everything is facts of every kind and size.
-func everything() event.Batch {
+// Everything is facts of every kind and size.
+func Everything() event.Batch {
 	b := event.Batch{Events: everyKind()}
 	for i := range 2500 {
 		b.Events = append(b.Events, message(i, at(time.Duration(i)*time.Minute)))
@@ -71,7 +71,7 @@ func everything() event.Batch {
 
 func testExport(t *testing.T, open Open) {
 	s, again := openStore(t, open), openStore(t, open)
-	b := everything()
+	b := Everything()
 	for _, part := range []event.Batch{{Chunks: b.Chunks[:60]}, {Events: b.Events, Asides: b.Asides}, {Chunks: b.Chunks[60:]}, {Observations: b.Observations}} {
 		appendBatch(t, s, part)
 	}
@@ -125,7 +125,7 @@ func ignoreDerived([]storage.Derived, string) error { return nil }
 func testExportResumed(t *testing.T, open Open) {
 	dir := t.TempDir()
 	s := open(t, dir)
-	b := everything()
+	b := Everything()
 	appendBatch(t, s, b)
 	want := Facts(t, b)
 	c := claim(t, s, "a")

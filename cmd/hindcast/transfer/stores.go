@@ -1,0 +1,128 @@
+package transfer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/hindcast/hindcast/ingest/event"
+	"github.com/hindcast/hindcast/storage"
+)
+
+// Store is a store as a source or a target. It does not close the store.
+type Store struct {
+	store storage.Store
+	out   storage.Exporter
+	// owner is who publishes.
+	owner string
+	claim storage.Claim
+}
+
+var (
+	_ Source         = (*Store)(nil)
+	_ Target         = (*Store)(nil)
+	_ TimelineSource = (*Store)(nil)
+	_ TimelineTarget = (*Store)(nil)
+)
+
+// NewStore makes a source or a target of a store. owner is the name under which
+// it claims the timelines of a target.
+func NewStore(s storage.Store, owner string) (*Store, error) {
+	out, ok := s.(storage.Exporter)
+	if !ok {
+		return nil, fmt.Errorf("a store of type %T cannot be copied", s)
+	}
+	return &Store{store: s, out: out, owner: owner}, nil
+}
+
+// Identity implements [Source] and [Target].
+func (s *Store) Identity() string { return s.out.Identity() }
+
+// Size implements [Source].
+func (s *Store) Size(ctx context.Context) (storage.ExportSize, error) { return s.out.ExportSize(ctx) }
+
+// Export implements [Source].
+func (s *Store) Export(ctx context.Context, position string, yield func(Piece) error) error {
+	return s.out.Export(ctx, position, func(b event.Batch, position string) error {
+		return yield(Piece{Batch: b, Position: position})
+	})
+}
+
+// ExportDerived implements [TimelineSource].
+func (s *Store) ExportDerived(ctx context.Context, position string, yield func([]storage.Derived, string) error) error {
+	return s.out.ExportDerived(ctx, position, yield)
+}
+
+// Holds implements [TimelineSource].
+func (s *Store) Holds(ctx context.Context, id event.ID) (bool, error) {
+	tl, err := s.store.Timeline(ctx, id)
+	if errors.Is(err, storage.ErrNotFound) {
+		return false, nil
+	}
+	return tl.Incident.ID == id, err
+}
+
+// Append implements [Target].
+func (s *Store) Append(ctx context.Context, b event.Batch) error { return s.store.Append(ctx, b) }
+
+// Parallel implements [Target]: stores join appends that wait.
+func (s *Store) Parallel() int { return 4 }
+
+// Mark implements [Target]: what was appended is durable.
+func (s *Store) Mark() (string, error) { return "", nil }
+
+// Finish implements [Target].
+func (s *Store) Finish() error { return nil }
+
+// Close implements [Source] and [Target].
+func (s *Store) Close() error { return nil }
+
+// ErrOwned says that a hindcast that serves keeps taking the target's timelines
+// over.
+var ErrOwned = errors.New("another hindcast derives the target's timelines: stop it, and copy again")
+
+// Publish implements [TimelineTarget]. The timelines are claimed only when there
+// is anything to store.
+func (s *Store) Publish(ctx context.Context, from TimelineSource, list []storage.Derived) (int, error) {
+	var news []storage.Derived
+	for _, d := range list {
+		known, err := s.knows(ctx, from, d.Timeline.Incident.ID, d.Timeline.Incident.Revision)
+		if err != nil {
+			return 0, fmt.Errorf("incident %s: %w", d.Timeline.Incident.ID, err)
+		}
+		if !known {
+			news = append(news, d)
+		}
+	}
+	if len(news) == 0 {
+		return 0, nil
+	}
+	if s.claim.Epoch == 0 {
+		claim, err := s.store.Claim(ctx, s.owner)
+		if err != nil {
+			return 0, err
+		}
+		s.claim = claim
+	}
+	err := s.store.Publish(ctx, s.claim, news)
+	if errors.Is(err, storage.ErrFenced) {
+		return 0, fmt.Errorf("%w (%w)", ErrOwned, err)
+	}
+	return len(news), err
+}
+
+// knows reports whether the store has an incident as of that revision or a
+// later one, or has merged it by itself into another that the source has not.
+func (s *Store) knows(ctx context.Context, from TimelineSource, id event.ID, revision int64) (bool, error) {
+	tl, err := s.store.Timeline(ctx, id)
+	switch {
+	case errors.Is(err, storage.ErrNotFound):
+		return false, nil
+	case err != nil:
+		return false, err
+	case tl.Incident.ID == id:
+		return tl.Incident.Revision >= revision, nil
+	}
+	holds, err := from.Holds(ctx, tl.Incident.ID)
+	return !holds, err
+}
