@@ -55,9 +55,11 @@ type storeSpec string
 // UnmarshalText checks the store.
 func (s *storeSpec) UnmarshalText(text []byte) error {
 	*s = storeSpec(text)
-	_, err := server.SQLitePath(string(text))
-	return err
+	return server.CheckStore(string(text))
 }
+
+// LogValue leaves out what may be a password.
+func (s storeSpec) LogValue() slog.Value { return slog.StringValue(server.RedactStore(string(s))) }
 
 // webFlags say where to listen, and how.
 type webFlags struct {

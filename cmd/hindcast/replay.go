@@ -21,7 +21,7 @@ type replayCmd struct {
 	Speed      float64   `name:"speed" placeholder:"N" help:"Keep N times the recorded pace. By default nothing is waited for."`
 	Retries    int       `name:"retries" default:"30" help:"Try a request again so often that was answered 503 or 429, or not at all."`
 	ConfigFile string    `name:"config.file" placeholder:"FILE" help:"The configuration of the server in this process."`
-	Store      storeSpec `name:"store" placeholder:"sqlite:PATH" help:"The store of the server in this process. By default a temporary one, that is removed."`
+	Store      storeSpec `name:"store" placeholder:"STORE" help:"The store of the server in this process. By default a temporary one, that is removed."`
 }
 
 // Help is the command's long help.

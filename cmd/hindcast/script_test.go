@@ -16,24 +16,45 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/hindcast/hindcast/storage/clickhouse/enginetest"
 )
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"hindcast": main})
+	testscript.Main(withEngine{m}, map[string]func(){"hindcast": main})
 }
+
+// withEngine ends the engine that tests shared.
+type withEngine struct{ m *testing.M }
+
+func (w withEngine) Run() int { return enginetest.Finish(w.m.Run()) }
 
 // TestScripts runs the binary as a user would.
 func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{Dir: "testdata/script", Setup: setup, Cmds: commands})
+}
+
+// TestClickHouseScripts does so with an empty database of a ClickHouse, whose
+// address is in $STORE, without a password, and in $ENGINE.
+func TestClickHouseScripts(t *testing.T) {
+	engine := enginetest.Shared(t)
 	testscript.Run(t, testscript.Params{
-		Dir:   "testdata/script",
-		Setup: setup,
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"exec-code": execCode,
-			"freeport":  freePort,
-			"await":     await,
-			"signal":    signalAll,
+		Dir: "testdata/clickhouse",
+		Setup: func(env *testscript.Env) error {
+			env.Setenv("STORE", engine.Database(t))
+			env.Setenv("ENGINE", engine.Addr())
+			return setup(env)
 		},
+		Cmds: commands,
 	})
+}
+
+// commands are what scripts can do beside what testscript knows.
+var commands = map[string]func(*testscript.TestScript, bool, []string){
+	"exec-code": execCode,
+	"freeport":  freePort,
+	"await":     await,
+	"signal":    signalAll,
 }
 
 // setup gives each script the demo's outage as a case, in $WORK/cases, and the

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"net"
 	"os"
 	"os/signal"
 	"syscall"
@@ -15,7 +16,8 @@ import (
 type serveCmd struct {
 	ConfigFile      string    `name:"config.file" placeholder:"FILE" help:"Read the configuration from here, and again at SIGHUP. None is needed."`
 	Web             webFlags  `embed:"" prefix:"web."`
-	Store           storeSpec `name:"store" default:"sqlite:./data/hindcast.db" help:"Keep everything here; it is made when it does not exist."`
+	Store           storeSpec `name:"store" default:"sqlite:./data/hindcast.db" placeholder:"STORE" help:"Keep everything here: sqlite:PATH, or clickhouse://USER@HOST:PORT/DATABASE (http:// and https:// for its HTTP interface). It is made when it does not exist. By default ${default}."`
+	StoreWait       span      `name:"store.wait" default:"1m" help:"At the start, wait so long for a ClickHouse that does not answer; requests are told to come again."`
 	TrustTimes      bool      `name:"replay.trust-times" help:"Believe the header Hindcast-Received-At. For replays only: whoever may post may then say when it was. Nothing is deleted for its age."`
 	Settle          span      `name:"replay.settle" default:"24h" help:"With --replay.trust-times, the time that has passed since the last receipt."`
 	ShutdownTimeout span      `name:"shutdown.timeout" default:"30s" help:"At SIGTERM or SIGINT, let requests under way end for so long."`
@@ -25,9 +27,12 @@ type serveCmd struct {
 func (serveCmd) Help() string {
 	return examples(`Point the senders at it with nothing but a URL: Alertmanager's webhook at /ingest/alertmanager and its event recorder at /ingest/alertmanager/events, Prometheus' own alerts at / as one more Alertmanager, deploys at /ingest/deploys, Loki pushes at /loki/api/v1/push. Read timelines at /incidents.
 
+A store in ClickHouse takes its password from the environment variable HINDCAST_CLICKHOUSE_PASSWORD, or from a file that is named in the address as ?password_file=FILE. Several hosts are separated by commas; secure=true is TLS, with ca_file, cert_file, key_file and server_name; other parameters are those of clickhouse-go and settings of ClickHouse.
+
 SIGHUP reads the configuration again; when it is bad, the old one stays. SIGTERM and SIGINT stop cleanly: what was answered is kept, what is under way is answered.`,
 		"hindcast serve",
 		"hindcast serve --config.file=hindcast.yml --store=sqlite:/var/lib/hindcast/hindcast.db",
+		"hindcast serve '--store=clickhouse://hindcast@ch1:9440,ch2:9440/hindcast?secure=true'",
 		"hindcast serve --web.listen-address=127.0.0.1:9097 --web.config.file=web.yml --log.format=json")
 }
 
@@ -48,16 +53,29 @@ func (c *serveCmd) Run(s *streams) error {
 	signal.Notify(signals, syscall.SIGHUP, syscall.SIGTERM, os.Interrupt)
 	defer signal.Stop(signals)
 
-	srv, err := server.Start(context.Background(), server.Options{
-		Config: loaded, Store: string(c.Store), TrustTimes: c.TrustTimes, Settle: time.Duration(c.Settle),
-		WebConfigFile: c.Web.ConfigFile, Logger: s.log,
-	}, listeners...)
-	if err != nil {
+	srv, err := c.start(s, loaded, listeners)
+	if err != nil || srv == nil {
 		return err
 	}
 	s.log.Info("hindcast serves", "url", srv.URL(), "store", c.Store)
 	failure := c.wait(s, srv, signals)
 	return stop(srv, time.Duration(c.ShutdownTimeout), failure)
+}
+
+// start starts the server. It returns none when a signal said to stop while a
+// store was waited for.
+func (c *serveCmd) start(s *streams, loaded config.Config, listeners []net.Listener) (*server.Server, error) {
+	ctx, cancel := signal.NotifyContext(context.Background(), syscall.SIGTERM, os.Interrupt)
+	defer cancel()
+	srv, err := server.Start(ctx, server.Options{
+		Config: loaded, Store: string(c.Store), StoreWait: time.Duration(c.StoreWait), TrustTimes: c.TrustTimes, Settle: time.Duration(c.Settle),
+		WebConfigFile: c.Web.ConfigFile, Logger: s.log,
+	}, listeners...)
+	if err != nil && ctx.Err() != nil {
+		s.log.Info("stopping before the start was over", "err", err)
+		return nil, nil
+	}
+	return srv, err
 }
 
 // wait returns when the server is to stop: nil at a signal, else what failed.

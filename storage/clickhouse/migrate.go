@@ -62,15 +62,15 @@ type migration struct {
 }
 
 func (m *migration) run(ctx context.Context, withTTL bool) (err error) {
-	for _, warning := range m.target.warnings {
-		m.log.Warn(warning)
-	}
 	if m.conn, err = m.target.connect(); err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, m.conn.Close()) }()
 	if err := m.prepareDatabase(ctx); err != nil {
 		return err
+	}
+	for _, warning := range m.target.warnings {
+		m.log.Warn(warning)
 	}
 	if err := m.bringUp(ctx); err != nil || m.missing {
 		return err

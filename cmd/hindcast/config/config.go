@@ -37,6 +37,9 @@ type Config struct {
 	GitHub GitHub `yaml:"github"`
 	// Retention is how long facts are kept.
 	Retention Retention `yaml:"retention"`
+	// ClickHouse is how the data lies in ClickHouse, where --store names one. It
+	// takes effect at the start, not at a reload.
+	ClickHouse ClickHouse `yaml:"clickhouse"`
 	// Limits bounds what receiving may use. They take effect at the start, not
 	// at a reload.
 	Limits ingest.Limits `yaml:"limits"`
@@ -75,15 +78,33 @@ type Retention struct {
 	Asides time.Duration `yaml:"asides"`
 }
 
+// ClickHouse is how the data lies in ClickHouse, where --store names one. Where
+// it is, and how to get there, stands in --store.
+type ClickHouse struct {
+	// Cluster is the name of the cluster to spread the data over, as the servers'
+	// configuration has it; empty is one node. It cannot be changed once the
+	// tables are made.
+	Cluster string `yaml:"cluster"`
+	// InsertQuorum is how many replicas of a shard must have an insert before it
+	// is answered: a number, or auto for the majority. It counts in a cluster.
+	InsertQuorum string `yaml:"insert_quorum"`
+	// TTLMargin is how much older than the retention allows, counted from their
+	// insert, rows become before ClickHouse deletes them by itself. This stands
+	// behind the retention, for the time when no hindcast runs. It, and a changed
+	// retention, reach existing tables by `hindcast migrate`.
+	TTLMargin time.Duration `yaml:"ttl_margin"`
+}
+
 const day = 24 * time.Hour
 
 // Default is the configuration of an empty file.
 func Default() Config {
 	return Config{
-		Config:    correlate.DefaultConfig(),
-		GitHub:    GitHub{DeployWorkflows: github.DefaultWorkflows.String()},
-		Retention: Retention{Lines: 7 * day, Counts: 30 * day, Events: 400 * day, Asides: 30 * day},
-		Limits:    ingest.DefaultLimits(),
+		Config:     correlate.DefaultConfig(),
+		GitHub:     GitHub{DeployWorkflows: github.DefaultWorkflows.String()},
+		Retention:  Retention{Lines: 7 * day, Counts: 30 * day, Events: 400 * day, Asides: 30 * day},
+		ClickHouse: ClickHouse{InsertQuorum: "auto", TTLMargin: 3 * day},
+		Limits:     ingest.DefaultLimits(),
 	}
 }
 

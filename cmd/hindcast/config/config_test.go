@@ -51,6 +51,7 @@ limits:
   alerts: {requests: 7, linger: 1.5ms}
 github:
   secrets: [s3cret]
+clickhouse: {cluster: prod, insert_quorum: 2, ttl_margin: 1d}
 `), "x.yml")
 	if err != nil {
 		t.Fatal(err)
@@ -63,6 +64,7 @@ github:
 	want.Limits.MaxBody = 8 << 20
 	want.Limits.Alerts.Requests, want.Limits.Alerts.Linger = 7, 1500*time.Microsecond
 	want.GitHub.Secrets = []string{"s3cret"}
+	want.ClickHouse = ClickHouse{Cluster: "prod", InsertQuorum: "2", TTLMargin: 24 * time.Hour}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got  %+v\nwant %+v", got, want)
 	}
@@ -97,6 +99,8 @@ func TestParseProblems(t *testing.T) {
 		"alertmanager":    {"alertmanagers:\n  - url: ftp://x", "x.yml:2: alertmanagers[0]: url \"ftp://x\": want http://HOST:PORT"},
 		"in its client":   {"alertmanagers:\n  - url: http://x\n    basic_auth: {usrname: a}", `x.yml:3: alertmanagers[0].basic_auth.usrname: unknown key; did you mean "username"?`},
 		"its interval":    {"alertmanagers: [{url: http://x, interval: often}]", "alertmanagers[0].interval: want a duration"},
+		"clickhouse":      {"clickhouse: {clustr: a}", `x.yml:1: clickhouse.clustr: unknown key; did you mean "cluster"?`},
+		"quorum":          {"clickhouse:\n  insert_quorum: most", `x.yml:2: clickhouse.insert_quorum: "most": want auto, or a number of replicas`},
 		"not YAML":        {"a: [\nb: c", "x.yml:"},
 		"a list":          {"- a", "x.yml:1: want a section with keys, got a list"},
 		"two documents":   {"quiet_period: 1m\n---\nquiet_period: 1m", "more than one YAML document"},

@@ -5,6 +5,8 @@ import (
 	"regexp"
 	"strings"
 	"time"
+
+	"github.com/hindcast/hindcast/storage/clickhouse"
 )
 
 // validation collects what is wrong with values, by key.
@@ -15,6 +17,9 @@ func (c *Config) validate() validation {
 	v := &validation{}
 	c.validateNames(v)
 	c.validateRetention(v)
+	if err := clickhouse.ValidQuorum(c.ClickHouse.InsertQuorum); err != nil {
+		v.report("clickhouse.insert_quorum", "%v", err)
+	}
 	v.joined("", c.Config.Validate())
 	v.joined("limits", c.Limits.Validate())
 	asked := c.Poll()

@@ -8,6 +8,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promauto"
 
 	"github.com/hindcast/hindcast/cmd/hindcast/config"
+	"github.com/hindcast/hindcast/storage/clickhouse"
 )
 
 // reloadMetrics tell whether the file on disk is the one in force.
@@ -61,6 +62,12 @@ func (s *Server) apply(ctx context.Context, next config.Config) error {
 	s.retention.policy.Store(&next.Retention)
 	if !reflect.DeepEqual(next.Limits, s.options.Config.Limits) {
 		s.options.Logger.Warn("limits have changed in the configuration; they take effect at the next start")
+	}
+	if next.ClickHouse != s.options.Config.ClickHouse {
+		s.options.Logger.Warn("clickhouse has changed in the configuration; it takes effect at the next start")
+	}
+	if next.Retention != s.options.Config.Retention && clickhouse.IsDSN(s.options.Store) {
+		s.options.Logger.Warn("the retention is another than at the start: run hindcast migrate, so that the tables' own TTL follows it")
 	}
 	return nil
 }

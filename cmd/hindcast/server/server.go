@@ -34,14 +34,15 @@ import (
 	"github.com/hindcast/hindcast/ingest"
 	"github.com/hindcast/hindcast/ingest/event"
 	"github.com/hindcast/hindcast/storage"
-	"github.com/hindcast/hindcast/storage/sqlite"
 )
 
 // Options says what to start.
 type Options struct {
 	Config config.Config
-	// Store is sqlite:PATH.
+	// Store is sqlite:PATH, or a DSN of ClickHouse.
 	Store string
+	// StoreWait is how long a ClickHouse that does not answer is waited for.
+	StoreWait time.Duration
 	// TrustTimes takes the time of receipt from the senders, for a replay; the
 	// engine's clock is then Settle, which must be greater than zero, after the
 	// greatest of them. Nothing is deleted for its age.
@@ -81,10 +82,31 @@ func Start(ctx context.Context, o Options, listeners ...net.Listener) (*Server, 
 }
 
 func (s *Server) start(ctx context.Context, listeners []net.Listener) error {
-	o, log := s.options, s.options.Logger
 	if len(listeners) == 0 {
 		return errors.New("no address to listen on")
 	}
+	s.address = listeners[0].Addr()
+	g := &gate{}
+	w := startWeb(g, listeners, s.options.WebConfigFile, s.options.Logger.With("part", "web"), s.failed)
+	handler, receivers, err := s.startParts(ctx)
+	if err != nil {
+		end, cancel := context.WithTimeout(context.WithoutCancel(ctx), refusedTimeout)
+		defer cancel()
+		return errors.Join(err, w.stop(end))
+	}
+	g.open(handler)
+	s.teardown.add("stop the web server", w.stop)
+	s.teardown.add("refuse new requests", receivers.Shutdown)
+	return nil
+}
+
+// refusedTimeout bounds the end of requests that were all refused.
+const refusedTimeout = 2 * time.Second
+
+// startParts opens the store and starts everything but the web server, whose
+// handler it returns.
+func (s *Server) startParts(ctx context.Context) (http.Handler, *ingest.Receivers, error) {
+	o, log := s.options, s.options.Logger
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(
 		collectors.NewGoCollector(),
@@ -92,9 +114,9 @@ func (s *Server) start(ctx context.Context, listeners []net.Listener) error {
 		versioncollector.NewCollector("hindcast"))
 	s.reloads = newReloadMetrics(registry)
 
-	store, err := openStore(ctx, o.Store, sqlite.Options{Logger: log.With("part", "store")})
+	store, err := OpenStore(ctx, o.Store, StoreOptions{Config: o.Config, Wait: o.StoreWait, Logger: log.With("part", "store")})
 	if err != nil {
-		return err
+		return nil, nil, err
 	}
 	s.teardown.add("close the store", func(context.Context) error { return store.Close() })
 
@@ -105,7 +127,7 @@ func (s *Server) start(ctx context.Context, listeners []net.Listener) error {
 		Config: o.Config.Config, Logger: log.With("part", "runner"), Registerer: registry, Owner: owner(), Settle: o.Settle,
 	})
 	if err != nil {
-		return fmt.Errorf("start the runner: %w", err)
+		return nil, nil, fmt.Errorf("start the runner: %w", err)
 	}
 	s.teardown.add("stop the runner", startLoop("runner", s.runner.Run, s.failed).stop)
 
@@ -118,7 +140,7 @@ func (s *Server) start(ctx context.Context, listeners []net.Listener) error {
 		Registerer: registry, Logger: log.With("part", "batcher"),
 	})
 	if err != nil {
-		return fmt.Errorf("start the batcher: %w", err)
+		return nil, nil, fmt.Errorf("start the batcher: %w", err)
 	}
 	s.teardown.add("flush batches", batcher.Close)
 
@@ -128,13 +150,13 @@ func (s *Server) start(ctx context.Context, listeners []net.Listener) error {
 		Unavailable: unavailable, Registerer: registry, Logger: log.With("part", "receivers"),
 	})
 	if err != nil {
-		return fmt.Errorf("start the receivers: %w", err)
+		return nil, nil, fmt.Errorf("start the receivers: %w", err)
 	}
 
 	s.pollers = newPollers(batcher, registry, log.With("part", "poll"))
 	s.teardown.add("stop polling", s.pollers.stop)
 	if err := s.pollers.set(o.Config); err != nil {
-		return err
+		return nil, nil, err
 	}
 
 	resources, err := api.New(api.Options{
@@ -142,19 +164,14 @@ func (s *Server) start(ctx context.Context, listeners []net.Listener) error {
 		Logger: log.With("part", "api"), Version: version.Version,
 	})
 	if err != nil {
-		return fmt.Errorf("start the API: %w", err)
+		return nil, nil, fmt.Errorf("start the API: %w", err)
 	}
 
 	mux := http.NewServeMux()
 	receivers.Register(mux)
 	mux.Handle("GET /metrics", promhttp.InstrumentMetricHandler(registry, promhttp.HandlerFor(registry, promhttp.HandlerOpts{Registry: registry})))
 	mux.Handle("/", resources)
-
-	s.address = listeners[0].Addr()
-	w := startWeb(mux, listeners, o.WebConfigFile, log.With("part", "web"), s.failed)
-	s.teardown.add("stop the web server", w.stop)
-	s.teardown.add("refuse new requests", receivers.Shutdown)
-	return nil
+	return mux, receivers, nil
 }
 
 // unavailable says of a store's errors whether trying again later may help.
