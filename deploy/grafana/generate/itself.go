@@ -1,0 +1,131 @@
+package main
+
+import "strings"
+
+// metric is a query in PromQL.
+func metric(refID, expr, legend string) object {
+	return object{
+		"refId": refID, "datasource": source(prometheus), "editorMode": "code", "expr": dedent(expr), "legendFormat": legend,
+		"range": true, "instant": false,
+	}
+}
+
+// watched is a panel over time of metrics: pairs of an expression and a legend.
+func watched(w int, s style, title, description, empty, u string, pairs ...string) panel {
+	p := overTime(w, s, title, description, empty, u, nil)
+	var targets []object
+	for i := 0; i < len(pairs); i += 2 {
+		targets = append(targets, metric(string(rune('A'+i/2)), pairs[i], pairs[i+1]))
+	}
+	p.body["targets"] = targets
+	return p
+}
+
+// now is a single number of metrics.
+func now(w int, title, description, empty, u, expr string) panel {
+	p := stat(w, title, description, empty, u, "")
+	target := metric("A", expr, "")
+	target["range"], target["instant"] = false, true
+	p.body["options"].(object)["reduceOptions"].(object)["fields"] = ""
+	p.body["targets"] = []object{target}
+	return p
+}
+
+// quantiles are the median and the 99th percentile of a histogram.
+func quantiles(histogram, by, legend string) []string {
+	rate := "rate(" + histogram + `_bucket{job=~"$job", instance=~"$instance"}[$__rate_interval])`
+	labels := strings.TrimPrefix(by+", le", ", ")
+	suffix := strings.TrimSpace(" " + legend)
+	return []string{
+		"histogram_quantile(0.5, sum by (" + labels + ") (" + rate + "))", strings.TrimSpace("p50 " + suffix),
+		"histogram_quantile(0.99, sum by (" + labels + ") (" + rate + "))", strings.TrimSpace("p99 " + suffix),
+	}
+}
+
+func labelValues(name, label, description, query string) object {
+	return object{
+		"type": "query", "name": name, "label": label, "description": description, "datasource": source(prometheus),
+		"definition": query, "query": object{"refId": "variable", "qryType": 5, "query": query},
+		"refresh": 2, "regex": "", "sort": 1, "multi": true, "includeAll": true, "allValue": ".*", "hide": 0, "skipUrlSync": false,
+		"options": []object{}, "current": object{"selected": true, "text": []string{"All"}, "value": []string{"$__all"}},
+	}
+}
+
+const silent = "No data: is hindcast scraped?"
+
+func itself() dashboard {
+	return dashboard{
+		uid: "hindcast-itself", title: "hindcast / hindcast itself", plugin: prometheus, from: "now-6h", refresh: "1m",
+		description: "What hindcast takes in, refuses and derives, from its own metrics.",
+		variables: []object{
+			labelValues("job", "Job", "The job that scrapes hindcast", "label_values(hindcast_build_info, job)"),
+			labelValues("instance", "Instance", "The processes", `label_values(hindcast_build_info{job=~"$job"}, instance)`),
+		},
+		rows: []row{
+			{height: 4, panels: []panel{
+				now(4, "Processes", "Processes that were scraped.", silent, "short", `count(hindcast_build_info{job=~"$job", instance=~"$instance"})`),
+				now(5, "Timelines lag, p99", "From the receipt of an alert or an event until the published timelines reflect it, over 15 minutes.", "Nothing came", "s",
+					`histogram_quantile(0.99, sum by (le) (rate(hindcast_correlate_lag_seconds_bucket{job=~"$job", instance=~"$instance"}[15m])))`),
+				now(5, "Refused", "Requests that were refused and entries that were put aside in the last hour.", "None", "short",
+					`sum(increase(hindcast_ingest_rejected_total{job=~"$job", instance=~"$instance"}[1h]))`),
+				now(5, "Appends that failed", "Batches that the store did not take in the last hour. Their senders were told to try again.", "None", "short",
+					`sum(increase(hindcast_ingest_append_errors_total{job=~"$job", instance=~"$instance"}[1h]))`),
+				now(5, "Configuration", "1 when the configuration was read the last time it was tried, else 0.", silent, "short",
+					`min(hindcast_config_last_reload_successful{job=~"$job", instance=~"$instance"})`),
+			}},
+			{title: "Taking in", height: 8, panels: []panel{
+				watched(12, lines, "Facts", "Facts that were made durable, by kind. Deliveries of known ones count too.", silent, "cps",
+					`sum by (kind) (rate(hindcast_ingest_facts_total{job=~"$job", instance=~"$instance"}[$__rate_interval]))`, "{{kind}}"),
+				watched(12, lines, "Requests", "Requests to receivers, by endpoint and status.", silent, "reqps",
+					`sum by (endpoint, code) (rate(hindcast_ingest_requests_total{job=~"$job", instance=~"$instance"}[$__rate_interval]))`, "{{endpoint}} {{code}}"),
+			}},
+			{height: 8, panels: []panel{
+				watched(8, stackedBars, "Refusals", "Requests that were refused and entries that were put aside: docs/operating.md says what each reason means.", "None", "cps",
+					`sum by (road, reason) (rate(hindcast_ingest_rejected_total{job=~"$job", instance=~"$instance"}[$__rate_interval])) > 0`, "{{road}} {{reason}}"),
+				watched(8, lines, "Bytes", "Bodies as they were sent, by endpoint.", silent, "Bps",
+					`sum by (endpoint) (rate(hindcast_ingest_received_bytes_total{job=~"$job", instance=~"$instance"}[$__rate_interval]))`, "{{endpoint}}"),
+				watched(8, lines, "Since the last fact", "How long ago something came by each road. A road that nothing came by since the start is not shown.", "Nothing came since the start", "s",
+					`time() - max by (road) (hindcast_ingest_last_fact_timestamp_seconds{job=~"$job", instance=~"$instance"})`, "{{road}}"),
+			}},
+			{height: 8, panels: []panel{
+				watched(12, lines, "Answers to senders, p99", "Time from a request's header to its answer, by endpoint.", silent, "s",
+					`histogram_quantile(0.99, sum by (endpoint, le) (rate(hindcast_ingest_request_duration_seconds_bucket{job=~"$job", instance=~"$instance"}[$__rate_interval])))`, "{{endpoint}}"),
+				watched(12, lines, "Under way", "Requests under way, by lane.", silent, "short",
+					`sum by (lane) (hindcast_ingest_requests_in_flight{job=~"$job", instance=~"$instance"})`, "{{lane}}"),
+			}},
+			{title: "Store", height: 8, panels: []panel{
+				watched(8, lines, "Appends", "Time that the store took to make a joint batch durable, by lane.", silent, "s",
+					quantiles("hindcast_ingest_append_duration_seconds", "lane", "{{lane}}")...),
+				watched(8, lines, "Queues", "Estimated bytes of facts that wait to be appended or are being appended, by lane.", silent, "bytes",
+					`sum by (lane) (hindcast_ingest_queue_bytes{job=~"$job", instance=~"$instance"})`, "{{lane}}"),
+				watched(8, stackedBars, "Failures", "What failed on the store and was tried again, or split.", "None", "cps",
+					`sum by (lane) (rate(hindcast_ingest_append_errors_total{job=~"$job", instance=~"$instance"}[$__rate_interval])) > 0`, "append {{lane}}",
+					`sum by (lane) (rate(hindcast_ingest_batch_splits_total{job=~"$job", instance=~"$instance"}[$__rate_interval])) > 0`, "split {{lane}}",
+					`sum(rate(hindcast_correlate_failures_total{job=~"$job", instance=~"$instance"}[$__rate_interval])) > 0`, "derive",
+					`sum(rate(hindcast_retention_failures_total{job=~"$job", instance=~"$instance"}[$__rate_interval])) > 0`, "retention"),
+			}},
+			{height: 8, panels: []panel{
+				watched(12, lines, "Batches", "Facts in a joint batch, log lines included, by lane.", silent, "short",
+					quantiles("hindcast_ingest_batch_facts", "lane", "{{lane}}")...),
+				watched(12, lines, "Since the last retention", "How long ago old facts were last deleted. It is tried once an hour.", "Nothing was deleted yet", "s",
+					`time() - (max by (instance) (hindcast_retention_last_success_timestamp_seconds{job=~"$job", instance=~"$instance"}) > 0)`, "{{instance}}"),
+			}},
+			{title: "Deriving and giving out", height: 8, panels: []panel{
+				watched(8, lines, "Lag", "From the receipt of an alert or an event until the published timelines reflect it.", "Nothing came", "s",
+					quantiles("hindcast_correlate_lag_seconds", "", "")...),
+				watched(8, lines, "Derivations", "Time that one derivation took, with the logs that were read for it.", "Nothing was derived", "s",
+					quantiles("hindcast_correlate_derive_duration_seconds", "", "")...),
+				watched(8, lines, "Timelines published", "Timelines that were published because they are new, changed or gone.", silent, "cps",
+					`sum(rate(hindcast_correlate_timelines_published_total{job=~"$job", instance=~"$instance"}[$__rate_interval]))`, "published"),
+			}},
+			{height: 8, panels: []panel{
+				watched(8, lines, "API, p99", "Time to answer a request to the API, by route.", "Nobody asked", "s",
+					`histogram_quantile(0.99, sum by (route, le) (rate(hindcast_api_request_duration_seconds_bucket{job=~"$job", instance=~"$instance"}[$__rate_interval])))`, "{{route}}"),
+				watched(8, stackedBars, "Polls that failed", "How often asking an Alertmanager failed.", "None", "cps",
+					`sum by (alertmanager) (rate(hindcast_poll_failures_total{job=~"$job", instance=~"$instance"}[$__rate_interval])) > 0`, "{{alertmanager}}"),
+				watched(8, lines, "Memory", "Resident memory of the processes.", silent, "bytes",
+					`process_resident_memory_bytes{job=~"$job", instance=~"$instance"}`, "{{instance}}"),
+			}},
+		},
+	}
+}
