@@ -17,11 +17,13 @@ import (
 //	time "j" "k"    the time under a key of a JSON object, NULL when there is none
 //	label "m" "r"   what a map of labels says of a role: service, environment, severity
 //	global          GLOBAL in a cluster: its subqueries run once, not on each node
+//	latest          the condition that a revision is the one that counts
 //	hidden          the sources of lines and counts that were replaced
 func (s schema) viewFuncs() template.FuncMap {
 	return template.FuncMap{
 		"id": idText, "ids": idTexts, "hex64": hex64, "time": jsonTime, "label": labelOf,
 		"global": s.global,
+		"latest": func() string { return s.isLatest("true", "") },
 		"hidden": func() string { return "(SELECT source FROM replaced FINAL WHERE hidden)" },
 	}
 }
@@ -45,7 +47,7 @@ func jsonTime(object, key string) string {
 	return fmt.Sprintf("parseDateTime64BestEffortOrNull(JSONExtractString(%s, %s), 9, 'UTC')", object, quoteText(key))
 }
 
-// labelOf is the first of the labels of a role that has a value, else ''. The
+// labelOf is the first of the labels of a role that has a value, else empty. The
 // views know the names that hindcast knows by itself, not those of a
 // configuration.
 func labelOf(labels, role string) (string, error) {

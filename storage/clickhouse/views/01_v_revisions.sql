@@ -1,6 +1,5 @@
--- Of each incident the latest revision that readers may see: the place in the
--- views that knows of claims. A revision is visible unless a later claim had been
--- made when it was written. Others read this view and not the table.
+-- Of each incident the latest revision that readers may see, as visible.go says
+-- it. The other views read this one and not the table.
 CREATE OR REPLACE VIEW v_revisions {{on}} (
   incident     FixedString(16)         COMMENT 'ID of the incident, 16 bytes',
   published_at DateTime64(6, 'UTC')    COMMENT 'When this revision was written',
@@ -26,13 +25,4 @@ SELECT
   incident, at AS published_at, revision, started_at, ended_at, status, severity, environment, minor, sealed,
   services, title, signals, aliases, milestones, changes, participants, gaps, durations
 FROM revisions
-WHERE NOT retired AND (incident, epoch, owner, seq) {{global}} IN (
-  WITH (SELECT groupArray((epoch, owner, claimed_at)) FROM claims) AS made
-  SELECT incident, latest.1, latest.2, latest.3
-  FROM (
-    SELECT incident, max((epoch, toString(owner), seq)) AS latest
-    FROM revisions
-    WHERE NOT arrayExists(claim -> (claim.1, claim.2) > (epoch, toString(owner)) AND claim.3 <= at, made)
-    GROUP BY incident
-  )
-);
+WHERE {{latest}};

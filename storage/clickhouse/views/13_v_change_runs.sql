@@ -55,7 +55,8 @@ FROM (
         lagInFrame(at) OVER same AS before,
         lagInFrame(run) OVER same AS run_before,
         lagInFrame(version) OVER (PARTITION BY environment, service, track, subject ORDER BY at, id) AS version_before,
-        place = 1 OR NOT (run != '' AND run = run_before) AND (at > before + INTERVAL 1 HOUR OR version != version_before) AS begins
+        place = 1 OR at > before + INTERVAL 1 DAY
+          OR NOT (run != '' AND run = run_before) AND (at > before + INTERVAL 1 HOUR OR version != version_before) AS begins
       FROM (
         SELECT
           id, at, environment, service, version, kind, status, previous_version, actor, url, commits, run,
