@@ -92,7 +92,7 @@ func fullBatch() (before, batch event.Batch) {
 	before.Chunks = []event.Chunk{testChunk("a", "1", 20, time.Hour), testChunk("b", "1", 3, time.Hour)}
 	batch.Chunks = []event.Chunk{testChunk("a", "2", 30, time.Hour), testChunk("c", "1", 5, time.Minute)}
 	for i := range 5 {
-		at := appendTime.Add(time.Duration(i) * 40 * 24 * time.Hour)
+		at := appendTime.Add(time.Duration(i%2) * 40 * 24 * time.Hour)
 		batch.Events = append(batch.Events, testEvent(i, at))
 		batch.Observations = append(batch.Observations, testObservation(i, at, at.Add(time.Minute)))
 		batch.Asides = append(batch.Asides, event.Aside{ID: event.NewID(at, "aside", fmt.Sprint(i)), ReceivedAt: at, Road: event.RoadWebhook, Class: "class", Reason: "reason", Raw: []byte("\xff raw")})
