@@ -16,12 +16,13 @@ const (
 	countFields    = countKeyFields + ", n, toUnixTimestamp64Nano(first), toUnixTimestamp64Nano(last), digest, template, sample, upstreams, toUnixTimestamp64Nano(received_at)"
 )
 
-// scanCount reads a row of countFields, and when its chunk was received.
-func scanCount(r driver.Rows) (c event.Count, receivedAt time.Time, err error) {
+// scanCount reads a row of countFields, and when its chunk was received; more is
+// where what the row has behind them goes.
+func scanCount(r driver.Rows, more ...any) (c event.Count, receivedAt time.Time, err error) {
 	var level uint8
 	var pattern, n uint64
 	var first, last, received int64
-	err = r.Scan(&c.Service, &c.Environment, &c.Version, &level, &pattern, &c.Second, &n, &first, &last, &c.Digest, &c.Template, &c.Sample, &c.Upstreams, &received)
+	err = r.Scan(append([]any{&c.Service, &c.Environment, &c.Version, &level, &pattern, &c.Second, &n, &first, &last, &c.Digest, &c.Template, &c.Sample, &c.Upstreams, &received}, more...)...)
 	if err != nil {
 		return c, receivedAt, fmt.Errorf("read count: %w", err)
 	}

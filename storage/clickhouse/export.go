@@ -1,0 +1,253 @@
+package clickhouse
+
+import (
+	"context"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/ClickHouse/clickhouse-go/v2"
+	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
+
+	"github.com/hindcast/hindcast/ingest/event"
+	"github.com/hindcast/hindcast/storage"
+)
+
+var _ storage.Exporter = (*Store)(nil)
+
+// A batch of an export has at most this many facts of one kind, and ends with
+// the one that makes it larger than this many bytes.
+const (
+	exportFacts = 1000
+	exportBytes = 4 << 20
+)
+
+// exportTimeout bounds a query of an export: some look at a whole day of lines.
+const exportTimeout = 10 * time.Minute
+
+// Identity implements [storage.Exporter].
+func (s *Store) Identity() string { return fmt.Sprintf("%016x", s.identity) }
+
+// ExportSize implements [storage.Exporter]. Rows that are not merged yet are
+// counted apart.
+func (s *Store) ExportSize(ctx context.Context) (storage.ExportSize, error) {
+	leave, err := s.enter()
+	if err != nil {
+		return storage.ExportSize{}, fmt.Errorf("size of an export: %w", err)
+	}
+	defer leave()
+	ctx, cancel := patient(ctx)
+	defer cancel()
+	var n storage.ExportSize
+	for _, part := range []struct {
+		to    *int64
+		query string
+	}{
+		{&n.Events, "SELECT toInt64(uniqExact(id)) FROM events"},
+		{&n.Observations, "SELECT toInt64(uniqExact(id)) FROM observations"},
+		{&n.Asides, "SELECT toInt64(uniqExact(id)) FROM asides"},
+		{&n.Chunks, "SELECT toInt64(uniqExact(chunk)) FROM chunks WHERE lines + counts > 0 AND " + shown},
+		{&n.Incidents, "SELECT toInt64(count()) FROM (" + s.schema.latest(ofLatest("retired")+" AS was_retired", "1", "NOT was_retired") + ")"},
+	} {
+		if err := s.row(ctx, part.query, part.to); err != nil {
+			return storage.ExportSize{}, fmt.Errorf("size of an export: %w", err)
+		}
+	}
+	return n, nil
+}
+
+// patient is the context of a query that may take long.
+func patient(ctx context.Context) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithTimeout(ctx, exportTimeout)
+	return clickhouse.Context(ctx, clickhouse.WithSettings(clickhouse.Settings{"max_execution_time": int(exportTimeout / time.Second)})), cancel
+}
+
+// Export implements [storage.Exporter]. Facts come in the order of their IDs,
+// chunks in that of their first second: what lies near in time is read together,
+// and written together where it goes.
+func (s *Store) Export(ctx context.Context, position string, yield func(event.Batch, string) error) error {
+	leave, err := s.enter()
+	if err != nil {
+		return fmt.Errorf("export: %w", err)
+	}
+	defer leave()
+	if err := s.export(ctx, position, yield); err != nil {
+		return fmt.Errorf("export: %w", err)
+	}
+	return nil
+}
+
+// exportPart is one part of an export: run yields what comes after a place,
+// with the place behind it.
+type exportPart struct {
+	name string
+	run  func(ctx context.Context, after string, yield func(event.Batch, string) error) error
+}
+
+func (s *Store) export(ctx context.Context, position string, yield func(event.Batch, string) error) error {
+	parts := []exportPart{
+		{"events", s.paged(s.exportEvents)},
+		{"observations", s.paged(s.exportObservations)},
+		{"asides", s.paged(s.exportAsides)},
+		{"chunks", s.exportChunks},
+		{"orphans", s.exportOrphans},
+		{"pinned", s.paged(s.exportPinned)},
+	}
+	name, after, err := s.parseExportPosition(position)
+	if err != nil {
+		return err
+	}
+	first := slices.IndexFunc(parts, func(p exportPart) bool { return p.name == name })
+	if name == "" {
+		first = 0
+	}
+	if first < 0 {
+		return storage.ErrBadCursor
+	}
+	for _, part := range parts[first:] {
+		err := part.run(ctx, after, func(b event.Batch, place string) error {
+			if s.ended() {
+				return errClosed
+			}
+			if len(b.Events)+len(b.Observations)+len(b.Asides)+len(b.Chunks) == 0 {
+				return nil
+			}
+			return yield(b, s.exportPosition(part.name, place))
+		})
+		if err != nil {
+			return fmt.Errorf("%s: %w", part.name, err)
+		}
+		after = ""
+	}
+	return nil
+}
+
+// An export's position is "<the data's name>.<part>.<place>".
+
+func (s *Store) exportPosition(part, place string) string {
+	return s.Identity() + "." + part + "." + place
+}
+
+func (s *Store) parseExportPosition(position string) (part, place string, err error) {
+	if position == "" {
+		return "", "", nil
+	}
+	fields := strings.Split(position, ".")
+	if len(fields) != 3 || fields[0] != s.Identity() || fields[1] == "" {
+		return "", "", storage.ErrBadCursor
+	}
+	return fields[1], fields[2], nil
+}
+
+// paged makes a part of a function that fills a batch with what comes after an
+// ID and returns the last; the zero ID when there is none.
+func (s *Store) paged(load func(context.Context, event.ID, *event.Batch) (event.ID, error)) func(context.Context, string, func(event.Batch, string) error) error {
+	return func(ctx context.Context, place string, yield func(event.Batch, string) error) error {
+		after, err := parsePlace(place)
+		if err != nil {
+			return err
+		}
+		for {
+			var b event.Batch
+			bounded, cancel := patient(ctx)
+			last, err := load(bounded, after, &b)
+			cancel()
+			if err != nil || last.IsZero() {
+				return err
+			}
+			if err := yield(b, hex.EncodeToString(last[:])); err != nil {
+				return err
+			}
+			after = last
+		}
+	}
+}
+
+func parsePlace(place string) (id event.ID, err error) {
+	b, err := hex.DecodeString(place)
+	if err != nil || (len(b) != 0 && len(b) != len(id)) {
+		return id, storage.ErrBadCursor
+	}
+	copy(id[:], b)
+	return id, nil
+}
+
+// factsAfter visits the merged rows of a table behind an ID in its order, a
+// bounded number of them: visit says how many bytes a row has. The IDs are
+// looked up first, so that only their rows are merged.
+func (s *Store) factsAfter(ctx context.Context, table, fields string, after event.ID, visit func(driver.Rows) (event.ID, int, error)) (last event.ID, err error) {
+	var ids []event.ID
+	err = s.rows(ctx, fmt.Sprintf("SELECT DISTINCT id FROM %s WHERE id > %s ORDER BY id LIMIT %d", table, idLiteral(after), exportFacts), func(r driver.Rows) error {
+		id, err := scanID(r)
+		ids = append(ids, id)
+		return err
+	})
+	if err != nil || len(ids) == 0 {
+		return last, err
+	}
+	size := 0
+	err = s.rows(ctx, fmt.Sprintf("SELECT %s FROM %s FINAL WHERE id >= %s AND id <= %s ORDER BY id", fields, table, idLiteral(ids[0]), idLiteral(ids[len(ids)-1]))+finalByPartition,
+		func(r driver.Rows) error {
+			id, n, err := visit(r)
+			if err != nil {
+				return err
+			}
+			last = id
+			if size += n; size > exportBytes {
+				return errFull
+			}
+			return nil
+		})
+	if errors.Is(err, errFull) {
+		return last, nil
+	}
+	if err == nil {
+		last = ids[len(ids)-1] // it may have been pruned meanwhile
+	}
+	return last, err
+}
+
+func (s *Store) exportEvents(ctx context.Context, after event.ID, b *event.Batch) (event.ID, error) {
+	return s.factsAfter(ctx, "events", eventFields+eventRaw, after, func(r driver.Rows) (event.ID, int, error) {
+		var raw string
+		e, err := scanEvent(r, &raw)
+		e.Raw = payload(raw)
+		b.Events = append(b.Events, e)
+		return e.ID, len(raw) + 500, err
+	})
+}
+
+func (s *Store) exportObservations(ctx context.Context, after event.ID, b *event.Batch) (event.ID, error) {
+	return s.factsAfter(ctx, "observations", observationFields+observationRaw, after, func(r driver.Rows) (event.ID, int, error) {
+		var raw string
+		o, err := scanObservation(r, &raw)
+		o.Raw = payload(raw)
+		b.Observations = append(b.Observations, o)
+		return o.ID(), len(raw) + 500, err
+	})
+}
+
+func (s *Store) exportAsides(ctx context.Context, after event.ID, b *event.Batch) (event.ID, error) {
+	return s.factsAfter(ctx, "asides", asideFields, after, func(r driver.Rows) (event.ID, int, error) {
+		a, err := scanAside(r)
+		b.Asides = append(b.Asides, a)
+		return a.ID, len(a.Raw) + len(a.Reason), err
+	})
+}
+
+// asideFields are what scanAside reads.
+const asideFields = "id, toUnixTimestamp64Nano(received_at), road, class, reason, raw"
+
+func scanAside(r driver.Rows) (a event.Aside, err error) {
+	var id []byte
+	var receivedAt int64
+	var road, raw string
+	if err := r.Scan(&id, &receivedAt, &road, &a.Class, &a.Reason, &raw); err != nil {
+		return a, fmt.Errorf("read aside: %w", err)
+	}
+	a.ID, a.ReceivedAt, a.Road, a.Raw = event.ID(id), timeOf(receivedAt), event.Road(road), payload(raw)
+	return a, nil
+}
