@@ -87,7 +87,7 @@ func (s *Store) holds(ctx context.Context, claim storage.Claim) error {
 func (s *Store) command(ctx context.Context, statement string) error {
 	ctx, cancel := context.WithTimeout(ctx, insertTimeout)
 	defer cancel()
-	return classify(ctx, s.conn.Exec(ctx, statement))
+	return classify(ctx, inTurn(ctx, func() error { return s.conn.Exec(ctx, statement) }))
 }
 
 // next is a number greater than all before it from this process: microseconds

@@ -1,13 +1,18 @@
 package clickhouse
 
 import (
+	"context"
 	"flag"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
+
+	"github.com/hindcast/hindcast/storage"
 	"github.com/hindcast/hindcast/storage/clickhouse/enginetest"
 )
 
@@ -150,4 +155,53 @@ func TestSettingsAreKnown(t *testing.T) {
 			t.Errorf("the setting %s is %q in the session, want %q", name, got, text)
 		}
 	}
+}
+
+// TestClusterDeletes has the engine parse what a cluster would be sent to prune.
+// The statements that read run on one node, whose tables have the names of the
+// distributed ones.
+func TestClusterDeletes(t *testing.T) {
+	engine := enginetest.Shared(t)
+	s := mustOpen(t, engine.Database(t), Options{})
+	defer closeStore(t, s)
+	_, batch := fullBatch()
+	mustAppend(t, s, batch)
+	parsed := &parsing{Conn: s.conn, t: t, engine: engine}
+	s.conn, s.schema.cluster = parsed, clusterSchema.cluster
+	later := time.Now().Add(24 * time.Hour)
+	for _, before := range []time.Time{later, batch.Events[0].OccurredAt.Add(time.Nanosecond)} {
+		if err := s.Prune(t.Context(), storage.Retention{LinesBefore: before, CountsBefore: before, EventsBefore: before, AsidesBefore: before}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, table := range []string{"lines", "counts", "events", "observations", "asides"} {
+		if !slices.ContainsFunc(parsed.seen, func(statement string) bool {
+			return strings.Contains(statement, " "+table+"_local ON CLUSTER `prod-1` ")
+		}) {
+			t.Errorf("nothing was deleted of %s: %q", table, parsed.seen)
+		}
+	}
+}
+
+// parsing is a connection that has statements which change a cluster parsed, and
+// not run.
+type parsing struct {
+	driver.Conn
+	t      *testing.T
+	engine *enginetest.Engine
+	seen   []string
+}
+
+func (p *parsing) Exec(ctx context.Context, statement string, args ...any) error {
+	if strings.HasPrefix(statement, "INSERT") {
+		return p.Conn.Exec(ctx, statement, args...)
+	}
+	p.seen = append(p.seen, statement)
+	if !strings.Contains(statement, "ON CLUSTER `prod-1`") {
+		p.t.Errorf("this does not reach the whole cluster: %.200s", statement)
+	}
+	if _, err := p.engine.Rows(ctx, "EXPLAIN AST "+statement); err != nil {
+		p.t.Errorf("%v: %s", err, statement)
+	}
+	return nil
 }

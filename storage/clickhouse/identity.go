@@ -22,7 +22,8 @@ func (s *Store) readIdentity(ctx context.Context) (id uint64, err error) {
 	var random [8]byte
 	rand.Read(random[:])
 	insert := fmt.Sprintf("INSERT INTO identity (id) VALUES (%d)", binary.BigEndian.Uint64(random[:])|1)
-	if err := s.conn.Exec(withToken(ctx, "identity"), insert); err != nil {
+	token := withToken(ctx, "identity")
+	if err := inTurn(ctx, func() error { return s.conn.Exec(token, insert) }); err != nil {
 		return 0, classify(ctx, fmt.Errorf("name the data: %w", err))
 	}
 	return id, s.row(ctx, query, &id)

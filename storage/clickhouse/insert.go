@@ -35,7 +35,7 @@ type insertColumn struct{ name, kind string }
 func (s *Store) insert(ctx context.Context, token string, t tableInsert) error {
 	ctx, cancel := context.WithTimeout(ctx, insertTimeout)
 	defer cancel()
-	err := s.insertOnce(ctx, token, &t)
+	err := inTurn(ctx, func() error { return s.insertOnce(ctx, token, &t) })
 	if err != nil && ctx.Err() == nil && connectionBroke(err) {
 		s.log.Debug("an insert is sent again", "table", t.table, "error", err)
 		err = s.insertOnce(ctx, token, &t)

@@ -203,8 +203,10 @@ func (m *migration) note(ctx context.Context, s state) error {
 		return nil
 	}
 	// Without a token of its own, the engine would drop a row that it had before.
-	err := m.conn.Exec(withToken(ctx, rand.Text()), fmt.Sprintf("INSERT INTO schema_versions (version, hindcast, views, cluster) VALUES (%d, %s, %s, %s)",
-		s.version, quoteText(m.target.version), quoteText(s.views), quoteText(s.cluster)))
+	insert := fmt.Sprintf("INSERT INTO schema_versions (version, hindcast, views, cluster) VALUES (%d, %s, %s, %s)",
+		s.version, quoteText(m.target.version), quoteText(s.views), quoteText(s.cluster))
+	token := withToken(ctx, rand.Text())
+	err := inTurn(ctx, func() error { return m.conn.Exec(token, insert) })
 	if err != nil {
 		return classifyOpen(ctx, fmt.Errorf("record migration %d: %w", s.version, err))
 	}

@@ -46,12 +46,14 @@ func timeLiteral(t time.Time) string {
 	return fmt.Sprintf("fromUnixTimestamp64Nano(%d, 'UTC')", nanos(t))
 }
 
-// rows asks for rows and visits them. What it returns is classified: see
-// [classify].
+// rows asks for rows and visits them, within [queryTimeout]. What it returns is
+// classified: see [classify].
 func (s *Store) rows(ctx context.Context, query string, visit func(driver.Rows) error) error {
+	ctx, cancel := context.WithTimeout(ctx, queryTimeout)
+	defer cancel()
 	rows, err := s.conn.Query(ctx, query)
 	if err != nil {
-		return classify(ctx, err)
+		return classify(ctx, concise(err))
 	}
 	defer rows.Close()
 	for rows.Next() {

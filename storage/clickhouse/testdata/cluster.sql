@@ -243,9 +243,10 @@ CREATE TABLE IF NOT EXISTS revisions ON CLUSTER `prod-1` AS revisions_local ENGI
 CREATE TABLE IF NOT EXISTS holders_local ON CLUSTER `prod-1` (
   id       FixedString(16),
   role     UInt8,
-  incident FixedString(16)
+  incident FixedString(16),
+  at       DateTime64(6, 'UTC') DEFAULT now64(6) COMMENT 'What is new is not pruned: its revision may be on its way'
 )
-ENGINE = ReplicatedReplacingMergeTree('/clickhouse/tables/{uuid}/{shard}', '{replica}')
+ENGINE = ReplicatedReplacingMergeTree('/clickhouse/tables/{uuid}/{shard}', '{replica}', at)
 PARTITION BY toYYYYMM(fromUnixTimestamp64Milli(reinterpretAsInt64(reverse(substring(id, 1, 6))), 'UTC'))
 ORDER BY (id, role, incident)
 SETTINGS index_granularity = 1024, fsync_after_insert = 1, fsync_part_directory = 1, min_rows_to_fsync_after_merge = 1, ttl_only_drop_parts = 1, materialize_ttl_recalculate_only = 1, replicated_deduplication_window = 1000, min_bytes_for_wide_part = 134217728;
