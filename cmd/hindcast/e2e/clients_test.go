@@ -7,8 +7,10 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"strconv"
 	"sync"
 	"sync/atomic"
+	"testing"
 	"time"
 )
 
@@ -28,18 +30,26 @@ type client struct {
 	kind, path string
 	// make makes the body with a number, and the keys of its facts.
 	make func(n int) (body any, keys []string)
+	// first is the number of its first body, step leads to the next one's.
+	first, step int
 
-	set *clients
+	set          *clients
+	acknowledged atomic.Int64 // bodies
 	// What it has done; to be read when it has ended.
-	posts    int
-	answered []string // keys
-	refused  string   // a refusal ends it: then its bodies are wrong
+	posts, broken int
+	answered      []string // keys
+	bodies        [][]byte // those that were answered 2xx
+	// refused is an answer that is neither 2xx nor to come again later. It ends
+	// the client.
+	refused string
+	slowest time.Duration
 }
 
 type clients struct {
 	ctx    context.Context // ends them at once
 	all    []*client
 	to     *atomicURL
+	pause  time.Duration // between attempts
 	total  atomic.Int64
 	done   chan struct{}
 	finish func()
@@ -51,21 +61,53 @@ func (s *clients) stop() { s.finish() }
 // acknowledged is the number of bodies that were answered 2xx.
 func (s *clients) acknowledged() int { return int(s.total.Load()) }
 
-func newClients(ctx context.Context, to *atomicURL) *clients {
-	s := &clients{ctx: ctx, to: to, done: make(chan struct{})}
+// newClients makes some clients of each kind.
+func newClients(ctx context.Context, to *atomicURL, ofEach int) *clients {
+	s := &clients{ctx: ctx, to: to, pause: 5 * time.Millisecond, done: make(chan struct{})}
 	s.finish = sync.OnceFunc(func() { close(s.done) })
-	s.all = []*client{
-		{kind: "message", path: "/ingest/messages", make: makeMessages},
-		{kind: "deploy", path: "/ingest/deploys", make: makeDeploys},
-		{kind: "webhook", path: "/ingest/alertmanager", make: makeWebhook},
-		{kind: "alert", path: "/api/v2/alerts", make: makeAlerts},
-		{kind: "recorder", path: "/ingest/alertmanager/events", make: makeRecorder},
-		{kind: "line", path: "/loki/api/v1/push", make: makeLines},
+	for i := range ofEach {
+		s.all = append(s.all,
+			&client{kind: "message", path: "/ingest/messages", make: makeMessages, first: i},
+			&client{kind: "deploy", path: "/ingest/deploys", make: makeDeploys, first: i},
+			&client{kind: "webhook", path: "/ingest/alertmanager", make: makeWebhook, first: i},
+			&client{kind: "aside", path: "/ingest/alertmanager", make: makeHalfBad, first: i},
+			&client{kind: "alert", path: "/api/v2/alerts", make: makeAlerts, first: i},
+			&client{kind: "recorder", path: "/ingest/alertmanager/events", make: makeRecorder, first: i},
+			&client{kind: "line", path: "/loki/api/v1/push", make: makeLines, first: i})
 	}
 	for _, c := range s.all {
-		c.set = s
+		c.set, c.step = s, ofEach
 	}
 	return s
+}
+
+// start lets all clients post until they are stopped, and returns what waits for
+// their end.
+func (s *clients) start(t *testing.T) *sync.WaitGroup {
+	var wg sync.WaitGroup
+	t.Cleanup(wg.Wait)
+	t.Cleanup(s.stop)
+	for _, c := range s.all {
+		wg.Go(c.post)
+	}
+	return &wg
+}
+
+// more returns whether each client had so many bodies acknowledged since the
+// call.
+func (s *clients) more(n int64) func() bool {
+	before := make([]int64, len(s.all))
+	for i, c := range s.all {
+		before[i] = c.acknowledged.Load()
+	}
+	return func() bool {
+		for i, c := range s.all {
+			if c.acknowledged.Load() < before[i]+n {
+				return false
+			}
+		}
+		return true
+	}
 }
 
 // giveUp bounds how long a client waits for a server: it ends even when none
@@ -77,7 +119,7 @@ func (c *client) post() {
 	transport := &http.Transport{}
 	defer transport.CloseIdleConnections()
 	web := &http.Client{Transport: transport}
-	for n := 0; ; n++ {
+	for n := c.first; ; n += c.step {
 		select {
 		case <-c.set.done:
 			return
@@ -88,9 +130,11 @@ func (c *client) post() {
 		if err != nil {
 			panic(err) // the makers below make JSON
 		}
-		for deadline := time.Now().Add(giveUp); ; time.Sleep(5 * time.Millisecond) {
+		for deadline := time.Now().Add(giveUp); ; time.Sleep(c.set.pause) {
 			if c.try(web, text) {
 				c.answered = append(c.answered, keys...)
+				c.bodies = append(c.bodies, text)
+				c.acknowledged.Add(1)
 				c.set.total.Add(1)
 				break
 			}
@@ -115,14 +159,18 @@ func (c *client) try(web *http.Client, text []byte) bool {
 		return false
 	}
 	req.Header.Set("Content-Type", "application/json")
+	began := time.Now()
 	resp, err := web.Do(req)
 	if err != nil {
+		c.broken++
 		return false
 	}
 	defer resp.Body.Close()
 	answer, err := io.ReadAll(resp.Body)
-	if resp.StatusCode/100 == 4 && resp.StatusCode != http.StatusTooManyRequests {
-		c.refused = fmt.Sprintf("%s: %s", resp.Status, answer)
+	c.slowest = max(c.slowest, time.Since(began))
+	again, _ := strconv.Atoi(resp.Header.Get("Retry-After"))
+	if resp.StatusCode/100 != 2 && (resp.StatusCode != http.StatusServiceUnavailable || again < 1) {
+		c.refused = fmt.Sprintf("%s, Retry-After %q: %s", resp.Status, resp.Header.Get("Retry-After"), answer)
 	}
 	return err == nil && resp.StatusCode/100 == 2
 }
@@ -171,6 +219,23 @@ func makeWebhook(n int) (any, []string) {
 	return map[string]any{
 		"version": "4", "groupKey": fmt.Sprintf("{}:{n=%d}", n), "status": "firing", "receiver": "hindcast", "alerts": alerts,
 	}, keys
+}
+
+// makeHalfBad makes a webhook with one alert that is good, and one that is put
+// aside.
+func makeHalfBad(n int) (any, []string) {
+	good := fmt.Sprintf("half %d", n)
+	bad := fmt.Sprintf("aside %d", n)
+	alert := func(key string, startsAt any) map[string]any {
+		return map[string]any{
+			"status": "firing", "startsAt": startsAt, "endsAt": "0001-01-01T00:00:00Z",
+			"labels": map[string]string{"alertname": "Unique", "service": service(n), "severity": "info", "key": key},
+		}
+	}
+	return map[string]any{
+		"version": "4", "groupKey": fmt.Sprintf("{}:{half=%d}", n), "status": "firing", "receiver": "hindcast",
+		"alerts": []any{alert(good, time.Now().UTC().Truncate(time.Millisecond)), alert(bad, "yesterday")},
+	}, []string{good}
 }
 
 func makeAlerts(n int) (any, []string) {

@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"sync"
 	"testing"
+
+	"github.com/hindcast/hindcast/storage/clickhouse/enginetest"
 )
 
 func TestMain(m *testing.M) {
@@ -24,7 +26,7 @@ func runAll(m *testing.M) int {
 	}
 	defer os.RemoveAll(dir)
 	buildDir = dir
-	return m.Run()
+	return enginetest.Finish(m.Run())
 }
 
 var buildDir string

@@ -92,12 +92,12 @@ func wait(t *testing.T, what string, limit time.Duration, ok func() bool, needs 
 // serving matches what hindcast logs when it serves.
 var serving = regexp.MustCompile(`"msg":"hindcast serves","url":"([^"]+)"`)
 
-// serve starts hindcast on a free port and waits for its address. Calls of
-// address answer "" until it serves.
+// serve starts hindcast on a free port. Calls of address answer "" until it
+// serves.
 func serve(t *testing.T, binary, store string, args ...string) *process {
 	t.Helper()
 	return start(t, "hindcast", binary, append([]string{
-		"--log.format=json", "serve", "--web.listen-address=127.0.0.1:0", "--store=sqlite:" + store}, args...)...)
+		"--log.format=json", "serve", "--web.listen-address=127.0.0.1:0", "--store=" + store}, args...)...)
 }
 
 // address is the URL at which hindcast serves; "" while it does not.

@@ -42,7 +42,7 @@ func startSite(t *testing.T) *site {
 	t.Cleanup(http.DefaultClient.CloseIdleConnections)
 	amAddress := freeAddress(t)
 	config := writeFile(t, "hindcast.yml", fmt.Sprintf("alertmanagers: [{url: 'http://%s', name: am, interval: 1s}]\n", amAddress))
-	hindcast := serve(t, binary, filepath.Join(t.TempDir(), "hindcast.db"), "--config.file="+config)
+	hindcast := serve(t, binary, "sqlite:"+filepath.Join(t.TempDir(), "hindcast.db"), "--config.file="+config)
 	wait(t, "hindcast serves", 30*time.Second, func() bool { return hindcast.address() != "" }, hindcast)
 	s.url = hindcast.address()
 	s.alertmanager = startAlertmanager(t, amBinary, amAddress, s.url, s.pager.url())

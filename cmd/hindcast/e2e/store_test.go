@@ -1,19 +1,20 @@
 package e2e
 
 import (
+	"log/slog"
 	"testing"
 
+	"github.com/hindcast/hindcast/cmd/hindcast/server"
 	"github.com/hindcast/hindcast/ingest/event"
 	"github.com/hindcast/hindcast/storage"
-	"github.com/hindcast/hindcast/storage/sqlite"
 )
 
 // readStore counts the facts of a store by the keys that the clients gave them.
 // Facts are told apart by their IDs, since a feed may repeat them; lines are
 // never repeated.
-func readStore(t *testing.T, path string) map[string]int {
+func readStore(t *testing.T, store string) map[string]int {
 	t.Helper()
-	s, err := sqlite.Open(t.Context(), path, sqlite.Options{})
+	s, err := server.OpenStore(t.Context(), store, server.StoreOptions{Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatalf("open the store: %v", err)
 	}
