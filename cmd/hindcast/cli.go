@@ -20,6 +20,7 @@ type cli struct {
 	Demo        demoCmd        `cmd:"" help:"Play a recorded outage, print its timeline, and serve it."`
 	Replay      replayCmd      `cmd:"" help:"Play cassettes of recorded requests."`
 	Eval        evalCmd        `cmd:"" help:"Measure derived timelines against what really happened."`
+	Copy        copyCmd        `cmd:"" help:"Copy a store to another one, or to a backup and back."`
 	Migrate     migrateCmd     `cmd:"" help:"Bring a store's schema up to date, and ClickHouse's TTL to what the configuration wants."`
 	CheckConfig checkConfigCmd `cmd:"" name:"check-config" help:"Check a configuration file and say what is in force."`
 	Version     versionCmd     `cmd:"" help:"Print the version."`

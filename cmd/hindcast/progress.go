@@ -47,6 +47,17 @@ func (p *progress) update(what string, done, of int) {
 	p.shown = true
 }
 
+// text shows a line of any text, cut where the terminal ends.
+func (p *progress) text(line string) {
+	if p.w == nil || time.Since(p.last) < 50*time.Millisecond {
+		return
+	}
+	p.last = time.Now()
+	runes := []rune(line)
+	fmt.Fprintf(p.w, "\r%s%s", string(runes[:min(len(runes), max(p.columns()-1, 0))]), eraseRest)
+	p.shown = true
+}
+
 // eraseRest removes what stands behind the cursor in its line.
 const eraseRest = "\033[K"
 
