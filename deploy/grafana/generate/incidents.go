@@ -95,7 +95,7 @@ func incidents() dashboard {
 					) AS c ON c.incident = i.id
 					WHERE $__timeFilter(started_at)
 					  AND (NOT minor OR ${minor})
-					  AND $__conditionalAll(hasAny(services, [${service:singlequote}]), $service)
+					  AND $__conditionalAll(hasAny(i.services, [${service:singlequote}]), $service)
 					  AND $__conditionalAll(severity IN (${severity:singlequote}), $severity)
 					  AND $__conditionalAll(environment IN (${environment:singlequote}), $environment)
 					ORDER BY started_at DESC
@@ -132,26 +132,22 @@ func incidents() dashboard {
 					  count(seconds) AS n,
 					  if(n >= 5, quantileExactInclusive(0.5)(seconds), NULL) AS median,
 					  if(n >= 5, quantileExactInclusive(0.9)(seconds), NULL) AS p90,
-					  least, greatest, measured, inferred, human, missing
+					  min(seconds) AS least,
+					  max(seconds) AS greatest,
+					  countIf(basis = 'measured') / count() AS measured,
+					  countIf(basis = 'inferred') / count() AS inferred,
+					  countIf(basis = 'human') / count() AS human,
+					  countIf(basis = 'missing') / count() AS missing
 					FROM (
-					  SELECT
-					    affected, name, position, seconds,
-					    min(seconds) OVER one AS least,
-					    max(seconds) OVER one AS greatest,
-					    countIf(basis = 'measured') OVER one / count() OVER one AS measured,
-					    countIf(basis = 'inferred') OVER one / count() OVER one AS inferred,
-					    countIf(basis = 'human') OVER one / count() OVER one AS human,
-					    countIf(basis = 'missing') OVER one / count() OVER one AS missing
+					  SELECT arrayJoin(services) AS affected, name, position, seconds, basis
 					  FROM v_durations
-					  ARRAY JOIN services AS affected
 					  WHERE $__timeFilter(started_at)
 					    AND (NOT minor OR ${minor})
-					    AND $__conditionalAll(affected IN (${service:singlequote}), $service)
 					    AND $__conditionalAll(severity IN (${severity:singlequote}), $severity)
 					    AND $__conditionalAll(environment IN (${environment:singlequote}), $environment)
-					  WINDOW one AS (PARTITION BY affected, name)
 					)
-					GROUP BY affected, name, position, least, greatest, measured, inferred, human, missing
+					WHERE $__conditionalAll(affected IN (${service:singlequote}), $service)
+					GROUP BY affected, name, position
 					ORDER BY service, position`, durationColumns()...),
 				table(10, "Durations by severity", "See Durations for the columns.", noIncident, `
 					SELECT
