@@ -1,0 +1,93 @@
+// Package prometheus holds no code: its tests hold the alert rules to promtool,
+// and to the metrics that hindcast has.
+package prometheus
+
+import (
+	"bytes"
+	"os"
+	"os/exec"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+// promtool runs Prometheus' own tool. Where it is missing the test is skipped,
+// and fails in CI.
+func promtool(t *testing.T, args ...string) {
+	t.Helper()
+	path, err := exec.LookPath("promtool")
+	if err != nil {
+		if os.Getenv("CI") == "true" {
+			t.Fatal("there is no promtool: it comes with Prometheus")
+		}
+		t.Skip("there is no promtool: it comes with Prometheus")
+	}
+	if out, err := exec.CommandContext(t.Context(), path, args...).CombinedOutput(); err != nil {
+		t.Errorf("promtool %s: %v\n%s", strings.Join(args, " "), err, out)
+	}
+}
+
+func TestRulesAreAccepted(t *testing.T) { promtool(t, "check", "rules", "hindcast.rules.yml") }
+
+func TestRulesFire(t *testing.T) { promtool(t, "test", "rules", "hindcast.rules.test.yml") }
+
+// metricSources are the files that name hindcast's metrics.
+var metricSources = []string{
+	"../../ingest/metrics.go", "../../correlate/run/metrics.go", "../../api/metrics.go",
+	"../../cmd/hindcast/server/reload.go", "../../cmd/hindcast/server/retention.go", "../../cmd/hindcast/server/pollers.go",
+}
+
+var (
+	named = regexp.MustCompile(`\bhindcast_[a-z_]+`)
+	given = regexp.MustCompile(`Name:\s+"(hindcast_[a-z_]+)"`)
+)
+
+// TestMetricsExist wants every metric that a rule or the dashboard of hindcast
+// itself asks for to be one that hindcast has.
+func TestMetricsExist(t *testing.T) {
+	exists := map[string]bool{"hindcast_build_info": true} // of the version's collector
+	for _, file := range metricSources {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range given.FindAllSubmatch(text, -1) {
+			exists[string(m[1])] = true
+		}
+	}
+	for _, file := range []string{"hindcast.rules.yml", "hindcast.rules.test.yml", "../grafana/dashboards/hindcast-itself.json"} {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, name := range named.FindAllString(string(text), -1) {
+			name = strings.TrimSuffix(name, "_bucket")
+			if !exists[name] {
+				t.Errorf("%s asks for %s, which hindcast does not have", file, name)
+			}
+		}
+	}
+}
+
+// TestDashboardExpressions lets promtool read the expressions of the dashboard.
+func TestDashboardExpressions(t *testing.T) {
+	text, err := os.ReadFile("../grafana/dashboards/hindcast-itself.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	expressions := regexp.MustCompile(`"expr": "((?:[^"\\]|\\.)*)"`).FindAllSubmatch(text, -1)
+	if len(expressions) < 20 {
+		t.Fatalf("found %d expressions", len(expressions))
+	}
+	var rules bytes.Buffer
+	rules.WriteString("groups:\n- name: dashboard\n  rules:\n")
+	for _, m := range expressions {
+		expr := strings.NewReplacer("$__rate_interval", "5m", "$job", ".*", "$instance", ".*").Replace(string(m[1]))
+		rules.WriteString("  - record: x\n    expr: \"" + expr + "\"\n")
+	}
+	file := t.TempDir() + "/dashboard.rules.yml"
+	if err := os.WriteFile(file, rules.Bytes(), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	promtool(t, "check", "rules", "--lint=none", file)
+}
