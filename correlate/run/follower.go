@@ -88,17 +88,19 @@ func (r *Runner) follow(ctx context.Context, claim storage.Claim) (*follower, er
 	if err := f.readLogs(ctx, from, to); err != nil {
 		return nil, err
 	}
-	f.adopt(known)
+	f.adopt(known, from)
 	f.fresh = nil
 	return f, nil
 }
 
 // reach moves the beginning of the window back to that of the oldest incident
-// that goes on: it is named by its first signal, which must be read.
+// that goes on, or that the window cuts: it is named by its first signal, which
+// must be read.
 func (f *follower) reach(from time.Time, known []storage.Published) time.Time {
-	floor := from.Add(-maxReach)
+	floor, cut := from.Add(-maxReach), from
 	for _, p := range known {
-		if at := p.Incident.ID.Time(); !p.Incident.Sealed && at.Before(from) && at.After(floor) {
+		goesOn := !p.Incident.Sealed || p.Incident.EndedAt == nil || !p.Incident.EndedAt.Before(cut)
+		if at := p.Incident.ID.Time(); goesOn && at.Before(from) && at.After(floor) {
 			from = at
 		}
 	}
@@ -109,11 +111,15 @@ func (f *follower) reach(from time.Time, known []storage.Published) time.Time {
 const maxReach = 30 * 24 * time.Hour
 
 // adopt tells the engine what is published, so that only what changed is
-// published again.
-func (f *follower) adopt(known []storage.Published) {
+// published again. An incident that began before what was read is not for the
+// engine: it would miss the signals, and retire it.
+func (f *follower) adopt(known []storage.Published, from time.Time) {
 	for _, p := range known {
 		f.published[p.Incident.ID] = &publication{
 			revision: p.Incident.Revision, digest: p.Digest, aliases: p.Incident.Aliases, signals: p.Signals,
+		}
+		if p.Incident.ID.Time().Before(from) {
+			continue
 		}
 		var seal time.Time
 		if !p.Incident.Sealed {

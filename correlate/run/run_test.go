@@ -253,6 +253,32 @@ func TestPublishesOnce(t *testing.T) {
 	}
 }
 
+// TestOldIncidentsStay: an incident that was published lately, and whose facts
+// are older than what a restart reads, stays as it is; one that the beginning of
+// the window cuts is read whole.
+func TestOldIncidentsStay(t *testing.T) {
+	const day = 24 * 60
+	s := openStore(t)
+	old, cut := alert("A@web", 0, 20), alert("B@search", 1.5*day-10, 1.5*day+10)
+	s.add(t, old, cut, alert("C@search", 1.5*day+5, 1.5*day+9))
+	for _, at := range []float64{2 * day, 8 * day, 9.5 * day} { // the lookback is eight days
+		r := start(t, s, func(o *run.Options) { o.Clock = func() time.Time { return minute(at) } })
+		r.idle()
+		if err := r.stop(); err != nil {
+			t.Errorf("the runner ended with %v", err)
+		}
+		for _, a := range []event.Observation{old, cut} {
+			tl := s.timeline(t, a.ID())
+			if sealed := at > 7*day; tl.Incident.ID != a.ID() || tl.Incident.Sealed != sealed {
+				t.Errorf("day %v: %s has incident %s, sealed %v; want its own, sealed %v", at/day, a.Labels, tl.Incident.ID, tl.Incident.Sealed, sealed)
+			}
+		}
+	}
+	if got := s.published.Load(); got != 4 {
+		t.Errorf("%d timelines were published, want 4: each when it was new and when it was sealed", got)
+	}
+}
+
 // TestTimePasses: what time alone changes is published without a fact.
 func TestTimePasses(t *testing.T) {
 	s := openStore(t)
