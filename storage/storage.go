@@ -68,7 +68,10 @@ type Facts interface {
 type Feed interface {
 	// Since returns at most about limit facts that became visible after the
 	// cursor, in no particular order, and the cursor that follows them. The
-	// zero Cursor is before everything. It may repeat facts and misses none:
+	// zero Cursor is before everything that the feed holds: all that was appended
+	// in the last week at least, and what is older comes by Window. A cursor whose
+	// followers the feed no longer holds is ErrBadCursor: a reader begins anew,
+	// with Tip and Window. It may repeat facts and misses none:
 	// a fact that becomes visible late, behind others that were returned, is
 	// still returned. An observation comes in its merged state. When there is
 	// nothing new, the page is empty and the cursor is that which was given.

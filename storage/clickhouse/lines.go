@@ -97,18 +97,23 @@ type lineReader struct {
 }
 
 const (
-	// firstWindow is how long the first window is. Those behind it grow while they
+	// firstWindow is how long the first window is; of one service it may be longer,
+	// whose lines lie in the order of time. The windows behind it grow while they
 	// are read in less than quickWindow.
-	firstWindow = time.Second
-	quickWindow = 100 * time.Millisecond
-	growth      = 8
+	firstWindow   = time.Second
+	serviceWindow = time.Minute
+	quickWindow   = 100 * time.Millisecond
+	growth        = 8
 )
 
 func (r *lineReader) run(ctx context.Context) error {
 	// Where the first line lies is not known: there may be nothing for years.
 	blind := r.q.From.IsZero() && r.after == nil
-	narrowed := false
-	for length := int64(firstWindow); r.from < r.to && !r.full(); {
+	narrowed, length := false, int64(firstWindow)
+	if r.q.Service != "" {
+		length = int64(serviceWindow)
+	}
+	for r.from < r.to && !r.full() {
 		if blind && !narrowed {
 			if err := r.narrow(ctx); err != nil {
 				return err

@@ -111,14 +111,28 @@ func (f *shelf[T]) upTo(bound event.ID, id func(T) event.ID) []T {
 	return taken
 }
 
+// advance notes how far a page reached. One that does not go on would be read for
+// ever: then rows are stored under IDs that are not theirs.
+func (f *shelf[T]) advance(page []T, id func(T) event.ID) error {
+	if len(page) == 0 {
+		return nil
+	}
+	last := id(page[len(page)-1])
+	if last.Compare(f.last) <= 0 {
+		return fmt.Errorf("the row behind %s is stored under an ID that is not its own", f.last)
+	}
+	f.last = last
+	return nil
+}
+
 func (w *window) readEvents(ctx context.Context) error {
 	events, err := w.s.eventsWhere(ctx, windowEventsQuery(w.from, w.to, w.events.last))
 	if err != nil {
 		return err
 	}
 	w.events.done = len(events) < windowPage
-	if len(events) > 0 {
-		w.events.last = events[len(events)-1].ID
+	if err := w.events.advance(events, eventID); err != nil {
+		return err
 	}
 	// Rows were looked for; what they merge to may lie outside.
 	for _, e := range events {
@@ -135,8 +149,8 @@ func (w *window) readObservations(ctx context.Context) error {
 		return err
 	}
 	w.observations.done = len(observations) < windowPage
-	if len(observations) > 0 {
-		w.observations.last = observations[len(observations)-1].ID()
+	if err := w.observations.advance(observations, event.Observation.ID); err != nil {
+		return err
 	}
 	for _, o := range observations {
 		if !storage.LastSighting(o).Before(w.from) && (w.to.IsZero() || o.StartsAt.Before(w.to)) {
