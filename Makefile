@@ -30,7 +30,7 @@ export CGO_ENABLED ?= 0
 
 .PHONY: help
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: build
 build: ## Build bin/hindcast
@@ -78,6 +78,11 @@ fuzz: ## Fuzz every decoder and parser for FUZZTIME each (3s)
 .PHONY: bench
 bench: ## Measure throughput, latency and memory against their targets (some minutes, 2 GB of disk)
 	go run ./cmd/hindcast-bench
+
+.PHONY: bench-clickhouse
+bench-clickhouse: components ## The same on ClickHouse, with 50 million lines (some ten minutes, 10 GB of disk)
+	set -a; . '$(CACHE)/components.env'; set +a; \
+	go run ./cmd/hindcast-bench -store clickhouse
 
 .PHONY: cover
 cover: components ## Tests with coverage, as .cache/cover.html

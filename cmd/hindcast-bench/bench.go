@@ -19,10 +19,10 @@ type bench struct {
 	report  *report
 	profile string
 
+	launch launch
 	server *server
 	client *client
 	logs   *logLoad
-	pinned bool
 }
 
 // The rates at which others are measured.
@@ -31,17 +31,34 @@ const (
 	someLines = 5_000
 )
 
-func (b *bench) run(ctx context.Context, binary, dir string) (err error) {
+// run measures on SQLite, the server on one core and the generator on the other.
+func (b *bench) run(ctx context.Context, binary, dir string) error {
 	if b.size.benchtime != "0" {
 		if err := b.goBenchmarks(ctx); err != nil {
 			return err
 		}
 	}
+	return b.within(ctx, binary, dir, func() error {
+		if b.launch.pinned = pin(); !b.launch.pinned {
+			b.report.say("the server and the generator could not have a core each: the figures say less")
+		}
+		runtime.GOMAXPROCS(1)
+		b.launch.oneCore = true
+		b.launch.store = "sqlite:" + filepath.Join(b.launch.dir, "hindcast.db")
+		return b.serve(ctx)
+	})
+}
+
+// within makes a folder and the server's binary, calls f and removes the folder.
+func (b *bench) within(ctx context.Context, binary, dir string, f func() error) (err error) {
 	dir, err = os.MkdirTemp(dir, "hindcast-bench-")
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	if dir, err = filepath.Abs(dir); err != nil {
+		return err
+	}
 	if binary == "" {
 		b.report.say("building the server")
 		if binary, err = build(ctx, dir); err != nil {
@@ -51,24 +68,21 @@ func (b *bench) run(ctx context.Context, binary, dir string) (err error) {
 	if binary, err = filepath.Abs(binary); err != nil {
 		return err
 	}
-	if b.pinned = pin(); !b.pinned {
-		b.report.say("the server and the generator could not have a core each: the figures say less")
-	}
-	runtime.GOMAXPROCS(1)
-	return b.serve(ctx, binary, dir)
+	b.launch.binary, b.launch.dir = binary, dir
+	return f()
 }
 
 // serve measures a server while it fills, under load, and started again.
-func (b *bench) serve(ctx context.Context, binary, dir string) error {
-	if err := b.start(ctx, binary, dir); err != nil {
+func (b *bench) serve(ctx context.Context) error {
+	if err := b.start(ctx); err != nil {
 		return err
 	}
-	err := b.stages(ctx, dir)
+	err := b.stages(ctx, b.launch.dir)
 	if err = errors.Join(err, b.server.stop()); err != nil {
 		return err
 	}
 	began := time.Now()
-	if err := b.start(ctx, binary, dir); err != nil {
+	if err := b.start(ctx); err != nil {
 		return err
 	}
 	b.report.note("started again: until ready", fmt.Sprintf("%.1f s", time.Since(began).Seconds()), "")
@@ -76,8 +90,8 @@ func (b *bench) serve(ctx context.Context, binary, dir string) error {
 	return b.server.stop()
 }
 
-func (b *bench) start(ctx context.Context, binary, dir string) (err error) {
-	if b.server, err = start(ctx, binary, dir, b.pinned); err != nil {
+func (b *bench) start(ctx context.Context) (err error) {
+	if b.server, err = b.launch.start(ctx); err != nil {
 		return err
 	}
 	b.client = newClient(b.server.url)

@@ -3,9 +3,12 @@ package main
 import (
 	"context"
 	"fmt"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/klauspost/compress/snappy"
 )
 
 // logLoad pushes log lines. Numbers of pushes go up, so that no push is sent
@@ -53,6 +56,56 @@ func (l *logLoad) full(ctx context.Context, next func() (time.Time, bool)) error
 	}
 	wg.Wait()
 	return context.Cause(ctx)
+}
+
+// preparedPush is a push that waits to be sent, and its size when it is
+// decompressed.
+type preparedPush struct {
+	body []byte
+	size int
+}
+
+// prepare makes pushes ahead, so that making them does not take the server's
+// time. The numbers begin at 0.
+func prepare(n int, at func(i int) time.Time) []preparedPush {
+	pushes := make([]preparedPush, n)
+	var next atomic.Int64
+	var wg sync.WaitGroup
+	for range runtime.GOMAXPROCS(0) {
+		wg.Go(func() {
+			for {
+				i := int(next.Add(1)) - 1
+				if i >= n {
+					return
+				}
+				body := pushBody(i, at(i), linesPerPush)
+				size, err := snappy.DecodedLen(body)
+				if err != nil {
+					panic(err) // of our own making
+				}
+				pushes[i] = preparedPush{body, size}
+			}
+		})
+	}
+	wg.Wait()
+	return pushes
+}
+
+// send pushes what was prepared as fast as the server takes it, so many at once.
+func (l *logLoad) send(ctx context.Context, pushes []preparedPush, atOnce int) error {
+	var next atomic.Int64
+	return parallel(ctx, atOnce, func(ctx context.Context) (bool, error) {
+		i := int(next.Add(1)) - 1
+		if i >= len(pushes) {
+			return false, nil
+		}
+		if err := l.client.post(ctx, "/loki/api/v1/push", protobuf, pushes[i].body); err != nil {
+			l.failed.Add(1)
+			return false, fmt.Errorf("push lines: %w", err)
+		}
+		l.sent.Add(linesPerPush)
+		return true, nil
+	})
 }
 
 // paced pushes lines at a rate until ctx is done, whatever the server says.

@@ -15,6 +15,7 @@ type reading struct {
 	at             time.Time
 	busy, stolen   float64
 	server, itself float64
+	engine         float64
 	// waited is how long the server's threads waited for a core.
 	waited float64
 	known  bool
@@ -40,6 +41,9 @@ func (s *server) read() reading {
 	}
 	r.stolen = number64(f[8]) / ticks
 	r.server, r.itself = cpuOf(s.cmd.Process.Pid), cpuOf(os.Getpid())
+	if s.engine != 0 {
+		r.engine = cpuOf(s.engine)
+	}
 	r.waited = waitedFor(s.cmd.Process.Pid)
 	r.known = true
 	return r
@@ -88,6 +92,7 @@ func waitedFor(pid int) (seconds float64) {
 // usage is what was used between two readings, as shares of one core.
 type usage struct {
 	server, others, stolen, waited float64
+	engine, itself                 float64
 	known                          bool
 }
 
@@ -96,10 +101,11 @@ func between(a, b reading) usage {
 	if !a.known || !b.known || wall <= 0 {
 		return usage{}
 	}
-	server, itself := b.server-a.server, b.itself-a.itself
+	server, itself, engine := b.server-a.server, b.itself-a.itself, b.engine-a.engine
 	return usage{
 		server: server / wall, stolen: (b.stolen - a.stolen) / wall, waited: (b.waited - a.waited) / wall, known: true,
-		others: max(0, b.busy-a.busy-server-itself) / wall,
+		others: max(0, b.busy-a.busy-server-itself-engine) / wall,
+		engine: engine / wall, itself: itself / wall,
 	}
 }
 
@@ -109,6 +115,9 @@ func (u usage) String() string {
 		return "load unknown"
 	}
 	text := fmt.Sprintf("server %.0f%% of a core", u.server*100)
+	if u.engine > 0 {
+		text += fmt.Sprintf(", engine %.0f%%, generator %.0f%%", u.engine*100, u.itself*100)
+	}
 	if u.others > 0.05 {
 		text += fmt.Sprintf(", other processes %.0f%%", u.others*100)
 	}

@@ -1,13 +1,19 @@
 // Command hindcast-bench measures how fast hindcast is, and prints each figure
 // beside its target.
 //
-// It builds the server, runs it as a separate process on one core
-// (GOMAXPROCS=1), generates load from another, and runs the Go benchmarks of
-// the decoders and the correlator. Everything is on loopback and in a temporary
-// folder that is removed at the end.
+// It builds the server, runs it as a separate process and generates load from
+// another. Everything is on loopback and in a temporary folder that is removed
+// at the end.
 //
-//	go run ./cmd/hindcast-bench            all of it: some minutes, 2 GB of disk
-//	go run ./cmd/hindcast-bench -short     a smoke run of seconds
+// On SQLite the server has one core (GOMAXPROCS=1) and the generator the other,
+// and the Go benchmarks of the decoders and the correlator are run first. On
+// ClickHouse the engine, the server and the generator share the machine; the
+// engine is the one that storage/clickhouse/enginetest finds, in a process of its
+// own, and the store is first held against bare inserts into that engine.
+//
+//	go run ./cmd/hindcast-bench                      some minutes, 2 GB of disk
+//	go run ./cmd/hindcast-bench -store clickhouse    some ten minutes, 10 GB of disk
+//	go run ./cmd/hindcast-bench -short               a smoke run of seconds
 package main
 
 import (
@@ -31,12 +37,33 @@ type sizes struct {
 	probes    int           // alerts whose way to the timeline is watched
 	entries   int           // of the timeline that is read
 	benchtime string        // of each Go benchmark
+
+	// On ClickHouse: how many of the lines come over HTTP, and what else is
+	// stored; rounds is how often the store is held against bare inserts.
+	pushed    int
+	events    int
+	incidents int
+	past      time.Duration // of the events' times, until now
+	rounds    int
 }
 
-var (
-	whole = sizes{lines: 10_000_000, spread: 4 * time.Hour, firing: 5000, stage: 20 * time.Second, probes: 300, entries: 200, benchtime: "1s"}
-	brief = sizes{lines: 20_000, spread: 10 * time.Minute, firing: 200, stage: time.Second, probes: 10, entries: 40, benchtime: "1x"}
-)
+// stores are what can be measured: whole, and in short.
+var stores = map[string][2]sizes{
+	"sqlite": {
+		{lines: 10_000_000, spread: 4 * time.Hour, firing: 5000, stage: 20 * time.Second, probes: 300, entries: 200, benchtime: "1s"},
+		{lines: 20_000, spread: 10 * time.Minute, firing: 200, stage: time.Second, probes: 10, entries: 40, benchtime: "1x"},
+	},
+	"clickhouse": {
+		{
+			lines: 50_000_000, spread: 24 * time.Hour, firing: 1, stage: 20 * time.Second, probes: 100, entries: 200, benchtime: "2s",
+			pushed: 6_000_000, events: 1_000_000, incidents: 4000, past: 100 * 24 * time.Hour, rounds: 5,
+		},
+		{
+			lines: 60_000, spread: 10 * time.Minute, firing: 1, stage: time.Second, probes: 5, entries: 40, benchtime: "1x",
+			pushed: 20_000, events: 3000, incidents: 40, past: 100 * 24 * time.Hour, rounds: 1,
+		},
+	},
+}
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -56,14 +83,20 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	flags := flag.NewFlagSet("hindcast-bench", flag.ContinueOnError)
 	flags.SetOutput(stderr)
 	short := flags.Bool("short", false, "a smoke run: the same measurements, small and quick; its figures say nothing")
-	size := whole
-	flags.IntVar(&size.lines, "lines", whole.lines, "log lines to store before anything is measured")
-	flags.DurationVar(&size.spread, "spread", whole.spread, "stretch of time until now that the stored lines are from")
-	flags.IntVar(&size.firing, "firing", whole.firing, "alerts that fire all the time")
-	flags.DurationVar(&size.stage, "stage", whole.stage, "length of each measurement under load")
-	flags.IntVar(&size.probes, "probes", whole.probes, "alerts whose way to the timeline is watched")
-	flags.IntVar(&size.entries, "entries", whole.entries, "entries of the timeline that is read")
-	flags.StringVar(&size.benchtime, "benchtime", whole.benchtime, "of each Go benchmark, as go test takes it; 0 leaves them out")
+	store := flags.String("store", "sqlite", "what the server keeps its data in: sqlite or clickhouse")
+	var given sizes
+	flags.IntVar(&given.lines, "lines", 0, "log lines that are stored when the rest is measured")
+	flags.DurationVar(&given.spread, "spread", 0, "stretch of time until now that the stored lines are from")
+	flags.IntVar(&given.firing, "firing", 0, "alerts that fire all the time (SQLite)")
+	flags.DurationVar(&given.stage, "stage", 0, "length of each measurement under load")
+	flags.IntVar(&given.probes, "probes", 0, "alerts whose way to the timeline is watched")
+	flags.IntVar(&given.entries, "entries", 0, "entries of the timeline that is read")
+	flags.StringVar(&given.benchtime, "benchtime", "", "of each Go benchmark, as go test takes it; 0 leaves them out")
+	flags.IntVar(&given.pushed, "pushed", 0, "how many of the lines come over HTTP; the others are copied from them inside the engine (ClickHouse)")
+	flags.IntVar(&given.events, "events", 0, "events that are stored (ClickHouse)")
+	flags.IntVar(&given.incidents, "incidents", 0, "incidents that are stored (ClickHouse)")
+	flags.DurationVar(&given.past, "past", 0, "stretch of time until now that the stored events are from (ClickHouse)")
+	flags.IntVar(&given.rounds, "rounds", 0, "how often the store is held against bare inserts (ClickHouse)")
 	binary := flags.String("hindcast", "", "the server's binary; built from the source in this folder where it is not given")
 	dir := flags.String("dir", "", "folder for the store, which needs some gigabytes; a temporary one where it is not given. What is made in it is removed")
 	profile := flags.String("profile", "", "folder to write CPU and heap profiles of the Go benchmarks to")
@@ -73,35 +106,65 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	if flags.NArg() > 0 {
 		return fmt.Errorf("unexpected argument %q", flags.Arg(0))
 	}
-	if *short {
-		given := map[string]bool{}
-		flags.Visit(func(f *flag.Flag) { given[f.Name] = true })
-		size = size.shortened(given)
+	base, ok := stores[*store]
+	if !ok {
+		return fmt.Errorf("there is no store %q: want sqlite or clickhouse", *store)
 	}
-	if size.lines < linesPerPush || size.firing < 1 || size.probes < 1 || size.entries < 2 || size.stage <= 0 {
-		return fmt.Errorf("sizes are too small: want at least %d lines, an alert, a probe, two entries and some time", linesPerPush)
+	size := base[0]
+	if *short {
+		size = base[1]
+	}
+	flags.Visit(func(f *flag.Flag) { size.take(f.Name, given) })
+	if err := size.check(*store); err != nil {
+		return err
 	}
 	b := &bench{size: size, report: newReport(stderr), profile: *profile}
-	err := b.run(ctx, *binary, *dir)
+	var err error
+	if *store == "clickhouse" {
+		err = (&onClickHouse{bench: b}).run(ctx, *binary, *dir)
+	} else {
+		err = b.run(ctx, *binary, *dir)
+	}
 	b.report.print(stdout)
 	return err
 }
 
-// shortened takes the brief sizes where none were given.
-func (s sizes) shortened(given map[string]bool) sizes {
-	out := brief
-	for name, take := range map[string]func(){
-		"lines":     func() { out.lines = s.lines },
-		"spread":    func() { out.spread = s.spread },
-		"firing":    func() { out.firing = s.firing },
-		"stage":     func() { out.stage = s.stage },
-		"probes":    func() { out.probes = s.probes },
-		"entries":   func() { out.entries = s.entries },
-		"benchtime": func() { out.benchtime = s.benchtime },
-	} {
-		if given[name] {
-			take()
-		}
+// take takes the size of a flag that was given.
+func (s *sizes) take(name string, given sizes) {
+	switch name {
+	case "lines":
+		s.lines = given.lines
+	case "spread":
+		s.spread = given.spread
+	case "firing":
+		s.firing = given.firing
+	case "stage":
+		s.stage = given.stage
+	case "probes":
+		s.probes = given.probes
+	case "entries":
+		s.entries = given.entries
+	case "benchtime":
+		s.benchtime = given.benchtime
+	case "pushed":
+		s.pushed = given.pushed
+	case "events":
+		s.events = given.events
+	case "incidents":
+		s.incidents = given.incidents
+	case "past":
+		s.past = given.past
+	case "rounds":
+		s.rounds = given.rounds
 	}
-	return out
+}
+
+func (s *sizes) check(store string) error {
+	if s.lines < linesPerPush || s.firing < 1 || s.probes < 1 || s.entries < 2 || s.stage <= 0 {
+		return fmt.Errorf("sizes are too small: want at least %d lines, an alert, a probe, two entries and some time", linesPerPush)
+	}
+	if store == "clickhouse" && (s.pushed < linesPerPush || s.lines < s.pushed || s.incidents < largeEvery || s.events < 20*s.incidents || s.past <= 0 || s.rounds < 1) {
+		return fmt.Errorf("sizes are too small: want at least %d pushed lines, no fewer lines than that, a round, %d incidents, and 20 events for each", linesPerPush, largeEvery)
+	}
+	return nil
 }

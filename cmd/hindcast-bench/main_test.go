@@ -2,9 +2,13 @@ package main
 
 import (
 	"bytes"
+	"errors"
+	"os"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/hindcast/hindcast/storage/clickhouse/enginetest"
 )
 
 // TestSmokeRun measures everything but the Go benchmarks, in small.
@@ -31,7 +35,7 @@ func TestSmokeRun(t *testing.T) {
 }
 
 func TestBadFlags(t *testing.T) {
-	for _, args := range [][]string{{"-lines=3"}, {"-stage=0"}, {"extra"}, {"-nonsense"}} {
+	for _, args := range [][]string{{"-lines=3"}, {"-stage=0"}, {"extra"}, {"-nonsense"}, {"-store=paper"}, {"-store=clickhouse", "-events=3"}} {
 		var out bytes.Buffer
 		if err := run(t.Context(), args, &out, &out); err == nil {
 			t.Errorf("%q: no error", args)
@@ -40,12 +44,39 @@ func TestBadFlags(t *testing.T) {
 }
 
 func TestShortKeepsWhatWasGiven(t *testing.T) {
-	given := whole
-	given.firing = 7
-	want := brief
-	want.firing = 7
-	if got := given.shortened(map[string]bool{"firing": true}); got != want {
+	want := stores["sqlite"][1]
+	got := want
+	got.take("firing", sizes{firing: 7, lines: 3})
+	if want.firing = 7; got != want {
 		t.Errorf("got %+v, want %+v", got, want)
+	}
+}
+
+// TestSmokeRunOnClickHouse measures everything but the benchmarks of the store,
+// in small, on a real engine.
+func TestSmokeRunOnClickHouse(t *testing.T) {
+	if testing.Short() {
+		t.Skip("builds and runs a server")
+	}
+	var table, progress bytes.Buffer
+	args := []string{"-store=clickhouse", "-short", "-benchtime=0", "-stage=200ms", "-probes=3", "-dir", t.TempDir()}
+	err := run(t.Context(), args, &table, &progress)
+	if unavailable := new(enginetest.Unavailable); errors.As(err, &unavailable) && os.Getenv("CI") != "true" {
+		t.Skip(err)
+	}
+	if err != nil {
+		t.Fatalf("%v\n%s", err, &progress)
+	}
+	for _, want := range []string{
+		"events appended", "through HTTP, mask and ClickHouse", "40,000 of them copied", "disk by log line", "disk by event", "restart to ready",
+		"timeline of 5", "another each time", "incident list, p99", "of a new incident", "memory of the engine",
+	} {
+		if !strings.Contains(table.String(), want) {
+			t.Errorf("the table lacks %q:\n%s", want, &table)
+		}
+	}
+	if strings.Contains(table.String(), "FAILED") {
+		t.Errorf("something failed:\n%s\n%s", &table, &progress)
 	}
 }
 

@@ -24,6 +24,8 @@ type server struct {
 	url  string
 	logs tail
 	done chan struct{} // closed when it has ended
+	// engine is the process that runs its store, 0 where there is none.
+	engine int
 }
 
 // build makes the server's binary in a folder.
@@ -37,20 +39,32 @@ func build(ctx context.Context, dir string) (string, error) {
 	return path, nil
 }
 
-// start runs the server on one core and waits until it is ready.
-func start(ctx context.Context, binary, dir string, pinned bool) (*server, error) {
+// launch says how the server is started.
+type launch struct {
+	binary, dir, store string
+	// oneCore makes the server use one core at a time, pinned keep to the first.
+	oneCore, pinned bool
+	// engine is the process that runs the store, 0 where there is none.
+	engine int
+}
+
+// start runs the server and waits until it is ready.
+func (l launch) start(ctx context.Context) (*server, error) {
 	address, err := freeAddress()
 	if err != nil {
 		return nil, err
 	}
-	args := []string{binary, "serve", "--store=sqlite:" + filepath.Join(dir, "hindcast.db"), "--web.listen-address=" + address, "--log.level=warn"}
-	if pinned {
+	args := []string{l.binary, "serve", "--store=" + l.store, "--web.listen-address=" + address, "--log.level=warn"}
+	if l.pinned {
 		args = append([]string{"taskset", "-c", "0"}, args...)
 	}
-	s := &server{url: "http://" + address, done: make(chan struct{})}
+	s := &server{url: "http://" + address, done: make(chan struct{}), engine: l.engine}
 	s.cmd = exec.Command(args[0], args[1:]...)
-	s.cmd.Dir = dir
-	s.cmd.Env = append(os.Environ(), "GOMAXPROCS=1")
+	s.cmd.Dir = l.dir
+	s.cmd.Env = os.Environ()
+	if l.oneCore {
+		s.cmd.Env = append(s.cmd.Env, "GOMAXPROCS=1")
+	}
 	s.cmd.Stdout, s.cmd.Stderr = &s.logs, &s.logs
 	if err := s.cmd.Start(); err != nil {
 		return nil, fmt.Errorf("start hindcast: %w", err)
@@ -117,8 +131,10 @@ func (s *server) stop() error {
 
 // peak is the most memory that the server had resident, in MB; false where
 // the system does not tell.
-func (s *server) peak() (float64, bool) {
-	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", s.cmd.Process.Pid))
+func (s *server) peak() (float64, bool) { return peakOf(s.cmd.Process.Pid) }
+
+func peakOf(pid int) (float64, bool) {
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 	if err != nil {
 		return 0, false
 	}

@@ -1,0 +1,74 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// bareBenches are benchmarks of the store and, of the same rows, of a bare insert
+// by clickhouse-go.
+var bareBenches = []struct{ what, store, bare string }{
+	{"log lines, counts and chunks", "BenchmarkAppendLines", "BenchmarkBareLines"},
+	{"events", "BenchmarkAppendEvents", "BenchmarkBareEvents"},
+}
+
+// againstBare holds the store against bare inserts on the same engine: both in
+// turn, some times, and the medians.
+func (b *onClickHouse) againstBare(ctx context.Context) error {
+	b.report.say("building the store's benchmarks")
+	binary := filepath.Join(b.launch.dir, "clickhouse.test")
+	build := exec.CommandContext(ctx, "go", "test", "-c", "-o", binary, "github.com/hindcast/hindcast/storage/clickhouse")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		return fmt.Errorf("build the store's benchmarks: %w: %s", err, out)
+	}
+	for _, pair := range bareBenches {
+		var store, bare, ratios []float64
+		for range b.size.rounds {
+			s, err := b.rowsPerSecond(ctx, binary, pair.store)
+			if err != nil {
+				return err
+			}
+			t, err := b.rowsPerSecond(ctx, binary, pair.bare)
+			if err != nil {
+				return err
+			}
+			store, bare, ratios = append(store, s), append(bare, t), append(ratios, s/t)
+		}
+		how := fmt.Sprintf("%s against %s rows/s, medians of %d in turn; ratios of the pairs %s to %s",
+			number(median(store)), number(median(bare)), b.size.rounds, number(slices.Min(ratios)), number(slices.Max(ratios)))
+		b.report.atLeast("store against bare insert, "+pair.what, median(store)/median(bare), 0.7, "", how)
+	}
+	return nil
+}
+
+// rowsPerSecond runs one benchmark on the engine.
+func (b *onClickHouse) rowsPerSecond(ctx context.Context, binary, name string) (float64, error) {
+	args := []string{"-test.run=^$", "-test.bench=^" + name + "$", "-test.benchtime=" + b.size.benchtime}
+	if b.profile != "" {
+		args = append(args, "-test.cpuprofile="+filepath.Join(b.profile, name+".cpu"))
+	}
+	cmd := exec.CommandContext(ctx, binary, args...)
+	cmd.Dir = b.launch.dir
+	cmd.Env = append(os.Environ(), "HINDCAST_TEST_CLICKHOUSE="+b.engine.DSN("default"))
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		return 0, fmt.Errorf("%s: %w: %s", name, err, out)
+	}
+	for found, result := range parseBenchmarks(out) {
+		if base, _, _ := strings.Cut(found, "-"); base == name && result["rows/s"] > 0 {
+			return result["rows/s"], nil
+		}
+	}
+	return 0, fmt.Errorf("%s gave no rows/s: %s", name, out)
+}
+
+func median(values []float64) float64 {
+	sorted := slices.Sorted(slices.Values(values))
+	return sorted[len(sorted)/2]
+}
