@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/hindcast/hindcast/storage/clickhouse/enginetest"
 	"github.com/hindcast/hindcast/storage/sqlite"
 	"github.com/hindcast/hindcast/storage/storagetest"
 )
@@ -34,7 +35,7 @@ func TestMain(m *testing.M) {
 		}
 		os.Exit(0)
 	}
-	os.Exit(m.Run())
+	enginetest.Main(m)
 }
 
 func copyAlone(fromPath, toPath, checkpoint string) error {
