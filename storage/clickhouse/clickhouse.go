@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
 
@@ -22,6 +23,8 @@ type Store struct {
 
 	writer    *writer
 	owners    owners
+	fences    fenceCache
+	newest    atomic.Int64 // the latest start of an incident that was listed
 	timelines recent.Timelines[revisionKey]
 
 	life     sync.Mutex

@@ -77,10 +77,9 @@ func (s *Store) Incidents(ctx context.Context, q storage.IncidentQuery) (storage
 	return page, nil
 }
 
-// listed is the place of an incident in the list.
+// listed is an incident with its place in the list.
 type listed struct {
-	id        event.ID
-	key       revisionKey
+	incident  timeline.Incident
 	startedAt int64
 }
 
@@ -100,9 +99,10 @@ const (
 // idAhead is how much later than the time of its ID an incident may start.
 const idAhead = 24 * time.Hour
 
-// windows is how far back a page looks for incidents, by the times of their IDs;
-// the last one is for ever. What is recent is asked for most.
-var windows = []time.Duration{15 * 24 * time.Hour, 150 * 24 * time.Hour, 0}
+// windows is how far back a page looks for incidents, by the times of their IDs
+// before the latest start; the last one is for ever. What is recent is asked for
+// most.
+var windows = []time.Duration{8 * 24 * time.Hour, 60 * 24 * time.Hour, 0}
 
 func (s *Store) incidents(ctx context.Context, q storage.IncidentQuery) (page storage.IncidentPage, err error) {
 	limit := q.Limit
@@ -112,6 +112,9 @@ func (s *Store) incidents(ctx context.Context, q storage.IncidentQuery) (page st
 	limit = min(limit, maxIncidents)
 	after := incidentPlace{asOf: endless, startedAt: math.MaxInt64}
 	newest := time.Now()
+	if n := s.newest.Load(); n != 0 && n < nanos(newest) {
+		newest = timeOf(n)
+	}
 	if q.Cursor != "" {
 		if after, err = s.parseIncidentCursor(q.Cursor); err != nil {
 			return page, err
@@ -137,10 +140,12 @@ func (s *Store) incidents(ctx context.Context, q storage.IncidentQuery) (page st
 		if len(found) > limit {
 			found = found[:limit]
 			last := found[limit-1]
-			page.Next = s.incidentCursor(incidentPlace{asOf, last.startedAt, last.id})
+			page.Next = s.incidentCursor(incidentPlace{asOf, last.startedAt, last.incident.ID})
 		}
-		page.Incidents, err = s.summaries(ctx, found)
-		return page, err
+		for _, l := range found {
+			page.Incidents = append(page.Incidents, l.incident)
+		}
+		return page, nil
 	}
 	return page, nil
 }
@@ -170,6 +175,7 @@ func (s *Store) listIncidents(ctx context.Context, q storage.IncidentQuery, afte
 		"argMaxIf(tuple(retired, started_at), " + place + ", " + then + ") AS placed",
 		"countIf(" + then + ") AS was_there",
 		"toUnixTimestamp64Nano(placed.2) AS placed_at",
+		ofLatest("summary") + " AS now_is",
 		"toUnixTimestamp64Micro(greatest(now64(6), max(at))) AS seen_at",
 	}
 	having := []string{
@@ -200,65 +206,32 @@ func (s *Store) listIncidents(ctx context.Context, q storage.IncidentQuery, afte
 	if !from.IsZero() {
 		where = "incident >= " + idLiteral(leastID(from))
 	}
-	query := "SELECT incident, last_epoch, last_owner, last_seq, placed_at, seen_at FROM (" +
-		s.schema.latest(strings.Join(aggregates, ", "), where, strings.Join(having, " AND ")) +
-		fmt.Sprintf(") ORDER BY placed_at DESC, incident DESC LIMIT %d", limit)
-	asOf = after.asOf
-	if asOf == endless {
-		asOf = 0
-	}
-	err = s.rows(ctx, query, func(r driver.Rows) error {
-		var l listed
-		var id string
-		var seenAt int64
-		if err := r.Scan(&id, &l.key.epoch, &l.key.owner, &l.key.seq, &l.startedAt, &seenAt); err != nil {
+	err = s.watched(ctx, func(visible string) error {
+		query := "SELECT now_is, placed_at, seen_at FROM (" +
+			latestOf(visible, strings.Join(aggregates, ", "), where, strings.Join(having, " AND ")) +
+			fmt.Sprintf(") ORDER BY placed_at DESC, incident DESC LIMIT %d", limit)
+		found, asOf = nil, after.asOf
+		if asOf == endless {
+			asOf = 0
+		}
+		return s.rows(ctx, query, func(r driver.Rows) error {
+			var l listed
+			var summary string
+			var seenAt int64
+			err := r.Scan(&summary, &l.startedAt, &seenAt)
+			if err != nil {
+				return err
+			}
+			l.incident, err = summaryOf(summary)
+			found = append(found, l)
+			if after.asOf == endless {
+				asOf = max(asOf, seenAt)
+			}
 			return err
-		}
-		copy(l.id[:], id)
-		found = append(found, l)
-		if after.asOf == endless {
-			asOf = max(asOf, seenAt)
-		}
-		return nil
+		})
 	})
+	if err == nil && len(found) > 0 {
+		s.newest.Store(max(s.newest.Load(), found[0].startedAt))
+	}
 	return found, asOf, err
-}
-
-// summaries reads the incidents of revisions, in their order.
-func (s *Store) summaries(ctx context.Context, list []listed) ([]timeline.Incident, error) {
-	if len(list) == 0 {
-		return nil, nil
-	}
-	ids := make([]event.ID, len(list))
-	var keys strings.Builder
-	for i, l := range list {
-		ids[i] = l.id
-		if i > 0 {
-			keys.WriteByte(',')
-		}
-		fmt.Fprintf(&keys, "(%s,%d,%s,%d)", idLiteral(l.id), l.key.epoch, bytesLiteral(l.key.owner), l.key.seq)
-	}
-	byID := make(map[event.ID]timeline.Incident, len(list))
-	query := "SELECT incident, summary FROM revisions WHERE incident IN " + idList(ids) +
-		" AND (incident, epoch, owner, seq) IN (" + keys.String() + ")"
-	err := s.rows(ctx, query, func(r driver.Rows) error {
-		var id, summary string
-		if err := r.Scan(&id, &summary); err != nil {
-			return err
-		}
-		in, err := summaryOf(summary)
-		byID[event.ID([]byte(id))] = in
-		return err
-	})
-	if err != nil {
-		return nil, err
-	}
-	incidents := make([]timeline.Incident, 0, len(list))
-	for _, l := range list {
-		// Prune may have let one go between the queries: a newer one is in its place.
-		if in, ok := byID[l.id]; ok {
-			incidents = append(incidents, in)
-		}
-	}
-	return incidents, nil
 }

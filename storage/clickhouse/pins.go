@@ -174,8 +174,10 @@ func (s *Store) pinnedFact(ctx context.Context, id event.ID) (storage.Fact, erro
 	citing := fmt.Sprintf("incident %s IN (SELECT incident FROM holders WHERE id = %s AND role = %d)", s.schema.global(), literal, roleCites)
 	var c pinnedCopy
 	var body string
-	err := s.row(ctx, fmt.Sprintf("SELECT kind, body, raw, sample FROM pinned WHERE id = %s AND (SELECT count() FROM (%s)) > 0 ORDER BY version DESC LIMIT 1",
-		literal, s.schema.latest(ofLatest("NOT retired AND has(pins, "+literal+")")+" AS cites", citing, "cites")), &c.kind, &body, &c.raw, &c.sample)
+	err := s.watched(ctx, func(visible string) error {
+		return s.row(ctx, fmt.Sprintf("SELECT kind, body, raw, sample FROM pinned WHERE id = %s AND (SELECT count() FROM (%s)) > 0 ORDER BY version DESC LIMIT 1",
+			literal, latestOf(visible, ofLatest("NOT retired AND has(pins, "+literal+")")+" AS cites", citing, "cites")), &c.kind, &body, &c.raw, &c.sample)
+	})
 	if err != nil {
 		if errors.Is(err, storage.ErrNotFound) {
 			return storage.Fact{}, err

@@ -3,6 +3,7 @@ package clickhouse
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -13,8 +14,8 @@ import (
 	"github.com/hindcast/hindcast/storage"
 )
 
-// Prune implements [storage.Store]. A partition of which all is old is dropped;
-// of others the old rows are deleted, and only where there are some. Superseded
+// Prune implements [storage.Store]. A partition of which all is old goes as a
+// whole; of others the old rows are deleted, and only where there are some. Superseded
 // publications are kept for a day, and so long cursors of [Store.Incidents] are
 // good.
 func (s *Store) Prune(ctx context.Context, policy storage.Retention) error {
@@ -51,17 +52,16 @@ func (s *Store) pruneLines(ctx context.Context, policy storage.Retention) error 
 	if policy.LinesBefore.IsZero() {
 		return nil
 	}
-	return s.pruneRows(ctx, "lines", "at < "+timeLiteral(policy.LinesBefore))
+	return s.pruneDays(ctx, "lines", "at", policy.LinesBefore)
 }
 
 func (s *Store) pruneCounts(ctx context.Context, policy storage.Retention) error {
 	if policy.CountsBefore.IsZero() {
 		return nil
 	}
-	old := "second < " + timeLiteral(policy.CountsBefore)
 	var n uint64
 	var oldest int64
-	if err := s.row(ctx, "SELECT count(), toInt64(min(second)) FROM counts WHERE "+old, &n, &oldest); err != nil || n == 0 {
+	if err := s.row(ctx, "SELECT count(), toInt64(min(second)) FROM counts WHERE second < "+timeLiteral(policy.CountsBefore), &n, &oldest); err != nil || n == 0 {
 		return err
 	}
 	// An ID of a log fact begins with its second.
@@ -69,7 +69,7 @@ func (s *Store) pruneCounts(ctx context.Context, policy storage.Retention) error
 	if err := s.refreshPins(ctx, fmt.Sprintf("id >= %s AND id < %s", idLiteral(from), idLiteral(to))); err != nil {
 		return err
 	}
-	return s.pruneRows(ctx, "counts", old)
+	return s.pruneDays(ctx, "counts", "second", policy.CountsBefore)
 }
 
 func (s *Store) pruneEvents(ctx context.Context, policy storage.Retention) error {
@@ -80,7 +80,7 @@ func (s *Store) pruneEvents(ctx context.Context, policy storage.Retention) error
 	if err := s.refreshPins(ctx, "id "+s.schema.global()+" IN (SELECT id FROM events WHERE "+old+")"); err != nil {
 		return err
 	}
-	return s.pruneRows(ctx, "events", old)
+	return s.pruneMonths(ctx, "events", old)
 }
 
 // pruneObservations deletes observations of which all that was said is old. Rows
@@ -107,68 +107,110 @@ func (s *Store) pruneObservations(ctx context.Context, policy storage.Retention)
 	if err := s.refreshPins(ctx, "id "+s.schema.global()+" IN (SELECT id FROM observations WHERE "+old+")"); err != nil {
 		return err
 	}
-	return s.pruneRows(ctx, "observations", old)
+	return s.pruneMonths(ctx, "observations", old)
 }
 
 func (s *Store) pruneAsides(ctx context.Context, policy storage.Retention) error {
 	if policy.AsidesBefore.IsZero() {
 		return nil
 	}
-	return s.pruneRows(ctx, "asides", "received_at < "+timeLiteral(policy.AsidesBefore))
+	return s.pruneMonths(ctx, "asides", "received_at < "+timeLiteral(policy.AsidesBefore))
 }
 
 // oldShare is the share of old rows, one in so many, from which on a table is
 // pruned that has one partition: all of it is rewritten.
 const oldShare = 10
 
-// lineDelay is how much later than their lines' times chunks are replaced, at
-// least: lines may be ahead of the engine's clock.
-const lineDelay = 24 * time.Hour
+// appendLive is for how long what tells of a chunk is kept after it was written:
+// its lines may be on their way.
+const appendLive = 24 * time.Hour
 
-// pruneChunks forgets chunks of which nothing is left, and what hid the contents
-// that they had before.
+// pruneChunks forgets chunks of which nothing is left, and then that they were
+// hidden.
 func (s *Store) pruneChunks(ctx context.Context, policy storage.Retention) error {
 	if policy.CountsBefore.IsZero() {
 		return nil
 	}
-	counts, lines := policy.CountsBefore, policy.LinesBefore
-	withLines := "lines = 0"
-	if !lines.IsZero() {
-		withLines = fmt.Sprintf("(lines = 0 OR until_second < %d)", lines.Unix())
+	now, err := s.engineTime(ctx)
+	if err != nil {
+		return err
 	}
-	tables := []struct{ name, old string }{{"chunks", fmt.Sprintf("until_second < %d AND %s", counts.Unix(), withLines)}}
-	if !lines.IsZero() {
-		first := counts
-		if lines.Before(first) {
-			first = lines
-		}
-		tables = append(tables, struct{ name, old string }{"replaced", "replaced_at < " + timeLiteral(first.Add(-lineDelay))})
+	written := timeLiteral(now.Add(-appendLive))
+	// A chunk with lines goes when they may.
+	lines := "lines = 0"
+	if !policy.LinesBefore.IsZero() {
+		lines = fmt.Sprintf("(lines = 0 OR until_second <= %d)", policy.LinesBefore.Unix())
 	}
-	for _, t := range tables {
-		var all, old uint64
-		if err := s.row(ctx, "SELECT count(), countIf("+t.old+") FROM "+t.name, &all, &old); err != nil {
-			return err
+	err = s.pruneWhole(ctx, "chunks", fmt.Sprintf("until_second <= %d AND %s AND appended_at < %s", policy.CountsBefore.Unix(), lines, written))
+	if err != nil {
+		return err
+	}
+	var gone []uint64
+	err = s.rows(ctx, fmt.Sprintf("SELECT DISTINCT source FROM replaced WHERE replaced_at < %s AND source %s NOT IN (SELECT source FROM chunks) LIMIT %d",
+		written, s.schema.global(), sourcesAtOnce), func(r driver.Rows) error {
+		var source uint64
+		err := r.Scan(&source)
+		gone = append(gone, source)
+		return err
+	})
+	if err != nil || len(gone) == 0 {
+		return err
+	}
+	return s.pruneWhole(ctx, "replaced", "source IN "+inList(gone, number)+" AND replaced_at < "+written)
+}
+
+// sourcesAtOnce is how many sources one deletion names.
+const sourcesAtOnce = 20_000
+
+// pruneWhole deletes rows of a table that has one partition, if they are a share
+// of it that makes it worth the while.
+func (s *Store) pruneWhole(ctx context.Context, table, old string) error {
+	var all, n uint64
+	if err := s.row(ctx, "SELECT count(), countIf("+old+") FROM "+table, &all, &n); err != nil {
+		return err
+	}
+	if n == 0 || n*oldShare < all {
+		return nil
+	}
+	return s.mutate(ctx, fmt.Sprintf("ALTER TABLE %s %s DELETE WHERE %s", s.schema.local(table), s.schema.on(), old))
+}
+
+// pruneDays deletes the rows from before a time of a table whose partitions are
+// days. What may come into a day that is over is old as well, so it is dropped;
+// the day that the time is in has rows deleted.
+func (s *Store) pruneDays(ctx context.Context, table, column string, before time.Time) error {
+	old := column + " < " + timeLiteral(before)
+	found, err := s.countRows(ctx, table, old)
+	if err != nil {
+		return err
+	}
+	var d days
+	today := fmt.Sprint(d.of(before))
+	for _, p := range slices.Sorted(maps.Keys(found)) {
+		if s.ended() {
+			return errClosed
 		}
-		if old > 0 && old*oldShare >= all {
-			if err := s.pruneRows(ctx, t.name, t.old); err != nil {
-				return err
-			}
+		if p != today {
+			err = s.mutate(ctx, fmt.Sprintf("ALTER TABLE %s %s DROP PARTITION ID %s", s.schema.local(table), s.schema.on(), quoteText(p)))
+		} else {
+			err = s.deleteRows(ctx, table, p, old)
+		}
+		if err != nil {
+			return fmt.Errorf("partition %s: %w", p, err)
 		}
 	}
 	return nil
 }
 
-// pruneRows deletes the rows that a condition holds for, a partition at a time.
-func (s *Store) pruneRows(ctx context.Context, table, old string) error {
+// pruneMonths deletes the rows that a condition holds for of a table whose
+// partitions are the months of IDs. A partition of which all is old is not
+// dropped but emptied, which spares what is inserted meanwhile.
+func (s *Store) pruneMonths(ctx context.Context, table, old string) error {
 	found, err := s.countRows(ctx, table, old)
 	if err != nil || len(found) == 0 {
 		return err
 	}
-	var partitions []string
-	for p := range found {
-		partitions = append(partitions, p)
-	}
-	slices.Sort(partitions)
+	partitions := slices.Sorted(maps.Keys(found))
 	all, err := s.countRows(ctx, table, "_partition_id IN "+inList(partitions, quoteText))
 	if err != nil {
 		return err
@@ -178,7 +220,7 @@ func (s *Store) pruneRows(ctx context.Context, table, old string) error {
 			return errClosed
 		}
 		if found[p] == all[p] {
-			err = s.mutate(ctx, fmt.Sprintf("ALTER TABLE %s %s DROP PARTITION ID %s", s.schema.local(table), s.schema.on(), quoteText(p)))
+			err = s.mutate(ctx, fmt.Sprintf("ALTER TABLE %s %s DELETE IN PARTITION ID %s WHERE %s", s.schema.local(table), s.schema.on(), quoteText(p), old))
 		} else {
 			err = s.deleteRows(ctx, table, p, old)
 		}
@@ -203,6 +245,15 @@ func (s *Store) countRows(ctx context.Context, table, where string) (map[string]
 		return nil, fmt.Errorf("count old rows: %w", err)
 	}
 	return counts, nil
+}
+
+// engineTime is the time by which the engine stamps what it inserts.
+func (s *Store) engineTime(ctx context.Context) (time.Time, error) {
+	var now int64
+	if err := s.row(ctx, "SELECT toUnixTimestamp64Nano(now64(9))", &now); err != nil {
+		return time.Time{}, fmt.Errorf("ask for the time: %w", err)
+	}
+	return time.Unix(0, now), nil
 }
 
 // deleteRows deletes rows of one partition, and returns when nobody sees them

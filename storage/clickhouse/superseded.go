@@ -27,11 +27,11 @@ const idsAtOnce = 5000
 // that only they needed, and what says that an incident was retired when nothing
 // is left of it.
 func (s *Store) pruneIncidents(ctx context.Context, _ storage.Retention) error {
-	var now int64
-	if err := s.row(ctx, "SELECT toUnixTimestamp64Nano(now64(9))", &now); err != nil {
+	now, err := s.engineTime(ctx)
+	if err != nil {
 		return err
 	}
-	before := time.Unix(0, now).Add(-supersededLive)
+	before := now.Add(-supersededLive)
 	kept, err := s.keptRevisions(ctx, before)
 	if err != nil {
 		return fmt.Errorf("find superseded revisions: %w", err)
@@ -46,36 +46,37 @@ func (s *Store) pruneIncidents(ctx context.Context, _ storage.Retention) error {
 			}
 		}
 	}
-	return s.pruneRetired(ctx, before)
+	if err := s.pruneRetired(ctx, before); err != nil {
+		return fmt.Errorf("retired incidents: %w", err)
+	}
+	if err := s.pruneFenced(ctx, before); err != nil {
+		return fmt.Errorf("revisions of fenced owners: %w", err)
+	}
+	return nil
 }
 
-// keptRevision is the oldest revision of an incident that is kept.
-type keptRevision struct {
+// namedRevision is a revision with its incident.
+type namedRevision struct {
 	incident event.ID
 	key      revisionKey
 }
 
-// keptRevisions are, by month, those of the incidents of which something is
+// keptRevisions are, by month, the oldest ones that are kept of the incidents of which something is
 // superseded: the list still shows them as they were at the time before.
-func (s *Store) keptRevisions(ctx context.Context, before time.Time) (map[int32][]keptRevision, error) {
-	kept := make(map[int32][]keptRevision)
+func (s *Store) keptRevisions(ctx context.Context, before time.Time) (map[int32][]namedRevision, error) {
+	kept := make(map[int32][]namedRevision)
 	query := "SELECT incident, last_epoch, last_owner, last_seq FROM (" + s.schema.latest("count() AS n", "at < "+timeLiteral(before), "n > 1") + ")"
 	err := s.rows(ctx, query, func(r driver.Rows) error {
-		var k keptRevision
-		var id []byte
-		if err := r.Scan(&id, &k.key.epoch, &k.key.owner, &k.key.seq); err != nil {
-			return err
-		}
-		copy(k.incident[:], id)
+		k, err := scanRevision(r)
 		month := monthOf(k.incident)
 		kept[month] = append(kept[month], k)
-		return nil
+		return err
 	})
 	return kept, err
 }
 
 // older is the condition that a revision is older than the one that is kept.
-func older(list []keptRevision) string {
+func older(list []namedRevision) string {
 	var b strings.Builder
 	for i, k := range list {
 		if i > 0 {
@@ -86,7 +87,7 @@ func older(list []keptRevision) string {
 	return b.String()
 }
 
-func (s *Store) pruneSuperseded(ctx context.Context, month int32, list []keptRevision, before time.Time) error {
+func (s *Store) pruneSuperseded(ctx context.Context, month int32, list []namedRevision, before time.Time) error {
 	superseded := older(list)
 	members, cited, err := s.unheld(ctx, list, superseded)
 	if err != nil {
@@ -106,7 +107,7 @@ func (s *Store) pruneSuperseded(ctx context.Context, month int32, list []keptRev
 
 // unheld are the holders that superseded revisions need and no revision that is
 // kept.
-func (s *Store) unheld(ctx context.Context, list []keptRevision, superseded string) (members, cited []holder, err error) {
+func (s *Store) unheld(ctx context.Context, list []namedRevision, superseded string) (members, cited []holder, err error) {
 	ids := make([]event.ID, len(list))
 	for i, k := range list {
 		ids[i] = k.incident
@@ -213,15 +214,52 @@ func (s *Store) pruneRetired(ctx context.Context, before time.Time) error {
 		return err
 	})
 	if err != nil {
-		return fmt.Errorf("find retired incidents: %w", err)
+		return err
 	}
 	for month, all := range byMonth {
 		for some := range slices.Chunk(all, idsAtOnce) {
 			where := fmt.Sprintf("retired AND at < %s AND incident IN %s", timeLiteral(before), idList(some))
 			if err := s.deleteRows(ctx, "revisions", fmt.Sprint(month), where); err != nil {
-				return fmt.Errorf("retired incidents: %w", err)
+				return err
 			}
 		}
 	}
 	return nil
+}
+
+// pruneFenced deletes revisions that were written when their owner was fenced
+// already.
+func (s *Store) pruneFenced(ctx context.Context, before time.Time) error {
+	byMonth := make(map[int32][]namedRevision)
+	err := s.rows(ctx, "SELECT incident, epoch, owner, seq FROM revisions "+s.schema.global()+" INNER JOIN "+fences+
+		" AS fences USING (epoch, owner) WHERE at >= fenced_at AND at < "+timeLiteral(before), func(r driver.Rows) error {
+		k, err := scanRevision(r)
+		byMonth[monthOf(k.incident)] = append(byMonth[monthOf(k.incident)], k)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	for month, all := range byMonth {
+		for some := range slices.Chunk(all, idsAtOnce) {
+			where := "(incident, epoch, owner, seq) IN " + inList(some, namedRevision.literal)
+			if err := s.deleteRows(ctx, "revisions", fmt.Sprint(month), where); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (k namedRevision) literal() string {
+	return fmt.Sprintf("(%s,%d,%s,%d)", idLiteral(k.incident), k.key.epoch, bytesLiteral(k.key.owner), k.key.seq)
+}
+
+func scanRevision(r driver.Rows) (k namedRevision, err error) {
+	var id []byte
+	if err := r.Scan(&id, &k.key.epoch, &k.key.owner, &k.key.seq); err != nil {
+		return k, fmt.Errorf("read revision: %w", err)
+	}
+	copy(k.incident[:], id)
+	return k, nil
 }

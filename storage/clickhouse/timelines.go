@@ -6,8 +6,6 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
-
 	"github.com/hindcast/hindcast/correlate/timeline"
 	"github.com/hindcast/hindcast/ingest/event"
 	"github.com/hindcast/hindcast/storage"
@@ -65,8 +63,10 @@ func (s *Store) timeline(ctx context.Context, id event.ID) (timeline.Timeline, e
 // ownRevision is the latest revision of an incident; [storage.ErrNotFound] when
 // there is none, or when it is retired.
 func (s *Store) ownRevision(ctx context.Context, incident event.ID) (key revisionKey, err error) {
-	err = s.row(ctx, "SELECT last_epoch, last_owner, last_seq FROM ("+s.schema.latest(ofLatest("retired")+" AS was_retired",
-		"incident = "+idLiteral(incident), "NOT was_retired")+")", &key.epoch, &key.owner, &key.seq)
+	err = s.watched(ctx, func(visible string) error {
+		return s.row(ctx, "SELECT last_epoch, last_owner, last_seq FROM ("+latestOf(visible, ofLatest("retired")+" AS was_retired",
+			"incident = "+idLiteral(incident), "NOT was_retired")+")", &key.epoch, &key.owner, &key.seq)
+	})
 	return key, err
 }
 
@@ -76,19 +76,13 @@ func (s *Store) heldRevision(ctx context.Context, id event.ID) (held event.ID, k
 	aggregates := ofLatest("retired") + " AS was_retired, " + ofLatest("has(signals, "+literal+")") + " AS member, " +
 		ofLatest("has(aliases, "+literal+")") + " AS alias, " + ofLatest("at") + " AS published_at"
 	where := fmt.Sprintf("incident %s IN (SELECT incident FROM holders WHERE id = %s AND role = %d)", s.schema.global(), literal, roleMember)
-	query := "SELECT incident, last_epoch, last_owner, last_seq FROM (" +
-		s.schema.latest(aggregates, where, "NOT was_retired AND (member OR alias)") +
-		") ORDER BY member DESC, published_at DESC, last_seq DESC LIMIT 1"
-	found := false
-	err = s.rows(ctx, query, func(r driver.Rows) error {
-		var incident string
-		found = true
-		err := r.Scan(&incident, &key.epoch, &key.owner, &key.seq)
-		copy(held[:], incident)
-		return err
+	var incident []byte
+	err = s.watched(ctx, func(visible string) error {
+		query := "SELECT incident, last_epoch, last_owner, last_seq FROM (" +
+			latestOf(visible, aggregates, where, "NOT was_retired AND (member OR alias)") +
+			") ORDER BY member DESC, published_at DESC, last_seq DESC LIMIT 1"
+		return s.row(ctx, query, &incident, &key.epoch, &key.owner, &key.seq)
 	})
-	if err == nil && !found {
-		err = storage.ErrNotFound
-	}
+	copy(held[:], incident)
 	return held, key, err
 }

@@ -28,11 +28,21 @@ func (s schema) visible(columns, where string) string {
 // latest.
 const place = "(epoch, owner, seq)"
 
+// latestOf is [schema.latest] with the condition for visible revisions that
+// [Store.watched] gives.
+func latestOf(visible, aggregates, where, having string) string {
+	return latestFrom("revisions WHERE "+visible+" AND ("+where+")", aggregates, having)
+}
+
 // latest is a SELECT of the incident, epoch, owner and seq of the latest visible
 // revisions of the incidents that where selects, and of further aggregates,
 // grouped by incident. An aggregate takes a column of the latest revision by
 // [ofLatest]. Having chooses by these; "" takes all, retired ones too.
 func (s schema) latest(aggregates, where, having string) string {
+	return latestFrom("("+s.visible("*", where)+")", aggregates, having)
+}
+
+func latestFrom(visible, aggregates, having string) string {
 	if aggregates != "" {
 		aggregates = ", " + aggregates
 	}
@@ -40,7 +50,7 @@ func (s schema) latest(aggregates, where, having string) string {
 		having = " HAVING " + having
 	}
 	return "SELECT incident, max(" + place + ") AS last, last.1 AS last_epoch, last.2 AS last_owner, last.3 AS last_seq" + aggregates +
-		" FROM (" + s.visible("*", where) + ") GROUP BY incident" + having
+		" FROM " + visible + " GROUP BY incident" + having
 }
 
 // ofLatest is the aggregate of an expression for the latest revision.
