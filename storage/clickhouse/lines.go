@@ -37,7 +37,7 @@ func (s *Store) Lines(ctx context.Context, q storage.LineQuery) (storage.LinePag
 }
 
 func (s *Store) lines(ctx context.Context, q storage.LineQuery) (storage.LinePage, error) {
-	r := lineReader{s: s, q: q, limit: q.Limit, from: leastTime.UnixNano(), to: greatestTime.UnixNano()}
+	r := lineReader{s: s, q: q, limit: q.Limit, budget: maxLinesBytes, from: leastTime.UnixNano(), to: greatestTime.UnixNano()}
 	if r.limit <= 0 {
 		r.limit = defaultLines
 	}
@@ -88,6 +88,7 @@ type lineReader struct {
 	s        *Store
 	q        storage.LineQuery
 	limit    int
+	budget   int // of text, in bytes
 	from, to int64
 	after    *linePlace
 	decoder  lineDecoder
@@ -156,7 +157,7 @@ func (r *lineReader) narrow(ctx context.Context) error {
 
 // full reports whether there is a page and one line more.
 func (r *lineReader) full() bool {
-	return len(r.lines) > r.limit || r.bytes > maxLinesBytes && len(r.lines) > 1
+	return len(r.lines) > r.limit || r.bytes > r.budget && len(r.lines) > 1
 }
 
 var errFull = errors.New("the page is full")
