@@ -112,6 +112,7 @@ type address struct {
 	url    *url.URL
 	params url.Values
 	own    map[string]string
+	debug  bool
 }
 
 var errUnreadable = errors.New("it is not a URL: want one like clickhouse://user@host:9000/database; " +
@@ -177,6 +178,9 @@ func (a *address) driverOptions() (*clickhouse.Options, error) {
 		a.own["server_name"] = name
 		a.params.Del("tls_server_name")
 	}
+	// Its own way writes to the standard output.
+	a.debug = slices.Contains([]string{"true", "1"}, a.params.Get("debug"))
+	a.params.Del("debug")
 	u.RawQuery = a.params.Encode()
 	options, err := clickhouse.ParseDSN(u.String())
 	if err != nil {

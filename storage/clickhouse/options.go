@@ -47,7 +47,7 @@ type Secret string
 
 const notShown = "(not shown)"
 
-// String, GoString and LogValue hide the text.
+// String hides the text.
 func (s Secret) String() string { return notShown }
 
 // GoString hides the text.

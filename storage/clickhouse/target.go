@@ -65,7 +65,10 @@ func (a *address) target(o Options) (*Target, error) {
 	if err := t.set(o); err != nil {
 		return nil, err
 	}
-	t.tune(o)
+	t.tune()
+	if a.debug && o.Logger != nil {
+		options.Logger = o.Logger
+	}
 	return t, nil
 }
 
@@ -215,12 +218,9 @@ const (
 )
 
 // tune sets what a DSN left open.
-func (t *Target) tune(o Options) {
+func (t *Target) tune() {
 	c := t.options
 	c.ClientInfo.Products = append(c.ClientInfo.Products, struct{ Name, Version string }{"hindcast", t.version})
-	if c.Debug && o.Logger != nil {
-		c.Logger = o.Logger
-	}
 	if c.Compression == nil {
 		c.Compression = &clickhouse.Compression{Method: clickhouse.CompressionLZ4}
 	}

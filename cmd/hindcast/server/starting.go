@@ -1,7 +1,7 @@
 package server
 
 import (
-	"io"
+	"fmt"
 	"net/http"
 	"sync/atomic"
 )
@@ -20,11 +20,11 @@ func (g *gate) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if r.URL.Path == "/-/healthy" {
-		io.WriteString(w, "hindcast is starting.\n")
+		fmt.Fprintln(w, "hindcast is starting.")
 		return
 	}
 	w.Header().Set("Retry-After", "5")
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(http.StatusServiceUnavailable)
-	io.WriteString(w, `{"title":"Service Unavailable","status":503,"detail":"hindcast is starting: it waits for its store"}`+"\n")
+	fmt.Fprintln(w, `{"title":"Service Unavailable","status":503,"detail":"hindcast is starting: it waits for its store"}`)
 }

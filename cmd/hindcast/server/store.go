@@ -58,7 +58,7 @@ func RedactStore(spec string) string { return clickhouse.Redact(spec) }
 
 // PasswordVariable names the environment variable that holds ClickHouse's
 // password where --store has none.
-const PasswordVariable = "HINDCAST_CLICKHOUSE_PASSWORD"
+const PasswordVariable = "HINDCAST_CLICKHOUSE_PASSWORD" //nolint:gosec // it is a name
 
 // StoreOptions say how [OpenStore] opens a store.
 type StoreOptions struct {
