@@ -44,6 +44,8 @@ type queue struct {
 	closed  bool
 	jobs    [lanes][]*job
 	waiting [lanes]struct{ rows, bytes int64 }
+	// underWay is how many groups of a lane are being written.
+	underWay [lanes]int
 	// busy are the chunks that are being written: another job with one of them
 	// waits, so that the later one counts.
 	busy map[event.ChunkID]bool
@@ -80,11 +82,14 @@ func (q *queue) next(l lane) ([]*job, bool) {
 	defer q.mu.Unlock()
 	for {
 		wait := q.paces[l].wait(time.Now())
-		full := q.waiting[l].rows >= q.rows || q.waiting[l].bytes >= q.bytes
+		full := q.holds(l, q.rows, q.bytes)
 		switch {
 		case len(q.jobs[l]) == 0 && q.closed:
 			return nil, false
 		case len(q.jobs[l]) == 0:
+			q.changed.Wait()
+		case q.underWay[l] > 0 && !q.closed && !q.holds(l, q.rows/2, q.bytes/2):
+			// A second group beside the first would only make both small.
 			q.changed.Wait()
 		case wait > 0 && !full && !q.closed:
 			timer := time.AfterFunc(wait, q.wake)
@@ -93,11 +98,17 @@ func (q *queue) next(l lane) ([]*job, bool) {
 		default:
 			if group := q.take(l); len(group) > 0 {
 				q.paces[l].spend(time.Now())
+				q.underWay[l]++
 				return group, true
 			}
 			q.changed.Wait() // until a chunk is not busy any more
 		}
 	}
+}
+
+// holds reports whether so much waits in a lane.
+func (q *queue) holds(l lane, rows, bytes int64) bool {
+	return q.waiting[l].rows >= rows || q.waiting[l].bytes >= bytes
 }
 
 // take removes the jobs of a group: the first of the lane, without those whose
@@ -145,6 +156,7 @@ func (q *queue) blocked(j *job, behind map[event.ChunkID]bool) bool {
 func (q *queue) finished(group []*job) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
+	q.underWay[group[0].lane]--
 	for _, j := range group {
 		for _, c := range j.batch.chunks {
 			delete(q.busy, c.id)
