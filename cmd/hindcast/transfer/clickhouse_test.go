@@ -65,7 +65,7 @@ func TestResumedIntoClickHouse(t *testing.T) {
 	a := newSQLite(t)
 	fill(t, a)
 	want := storagetest.Contents(t, a)
-	for _, n := range []int{1, 4, 6, 9, 10} {
+	for _, n := range []int{2, 5, 10} {
 		b, file := openClickHouse(t, engine.Database(t)), filepath.Join(t.TempDir(), "checkpoint")
 		left := n
 		if _, err := copyOnce(t, ofStore(t, a), failing{ofStore(t, b), &left, n%2 == 0}, file); !errors.Is(err, errBroken) {

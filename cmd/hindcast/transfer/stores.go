@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/hindcast/hindcast/ingest/event"
 	"github.com/hindcast/hindcast/storage"
@@ -16,6 +17,10 @@ type Store struct {
 	// owner is who publishes.
 	owner string
 	claim storage.Claim
+	// known are the revisions of the incidents that a target has; nil before
+	// they are asked for. empty says that there were none then.
+	known map[event.ID]int64
+	empty bool
 }
 
 var (
@@ -108,21 +113,46 @@ func (s *Store) Publish(ctx context.Context, from TimelineSource, list []storage
 	if errors.Is(err, storage.ErrFenced) {
 		return 0, fmt.Errorf("%w (%w)", ErrOwned, err)
 	}
-	return len(news), err
+	if err != nil {
+		return 0, err
+	}
+	for i := range news {
+		s.known[news[i].Timeline.Incident.ID] = news[i].Timeline.Incident.Revision
+	}
+	return len(news), nil
 }
 
 // knows reports whether the store has an incident as of that revision or a
 // later one, or has merged it by itself into another that the source has not.
 func (s *Store) knows(ctx context.Context, from TimelineSource, id event.ID, revision int64) (bool, error) {
+	if s.known == nil {
+		if err := s.readKnown(ctx); err != nil {
+			return false, err
+		}
+	}
+	if has, ok := s.known[id]; ok || s.empty {
+		return ok && has >= revision, nil
+	}
 	tl, err := s.store.Timeline(ctx, id)
-	switch {
-	case errors.Is(err, storage.ErrNotFound):
+	if errors.Is(err, storage.ErrNotFound) {
 		return false, nil
-	case err != nil:
-		return false, err
-	case tl.Incident.ID == id:
-		return tl.Incident.Revision >= revision, nil
+	}
+	if err != nil || tl.Incident.ID == id {
+		return tl.Incident.Revision >= revision, err
 	}
 	holds, err := from.Holds(ctx, tl.Incident.ID)
 	return !holds, err
+}
+
+func (s *Store) readKnown(ctx context.Context) error {
+	list, err := s.store.Published(ctx, time.Time{})
+	if err != nil {
+		return err
+	}
+	s.known = make(map[event.ID]int64, len(list))
+	for i := range list {
+		s.known[list[i].Incident.ID] = list[i].Incident.Revision
+	}
+	s.empty = len(list) == 0
+	return nil
 }
