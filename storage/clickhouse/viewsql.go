@@ -29,10 +29,11 @@ func (s schema) viewFuncs() template.FuncMap {
 }
 
 // idText is the expression of an ID's text, as [event.ID.String] writes it:
-// five bits at a time, from the greatest.
+// five bits at a time, from the greatest. The first of them are three only: the
+// engine shifts the sign in.
 func idText(column string) string {
 	return fmt.Sprintf("if(%[1]s = toFixedString('', 16), '', arrayStringConcat(arrayMap(shift -> substring('0123456789ABCDEFGHJKMNPQRSTVWXYZ', "+
-		"toUInt8(bitAnd(bitShiftRight(reinterpretAsUInt128(reverse(%[1]s)), shift), 31)) + 1, 1), range(125, -1, -5))))", column)
+		"toUInt8(bitAnd(bitShiftRight(reinterpretAsUInt128(reverse(%[1]s)), shift), if(shift = 125, 7, 31))) + 1, 1), range(125, -1, -5))))", column)
 }
 
 func idTexts(column string) string {
