@@ -13,8 +13,9 @@ import (
 // bareBenches are benchmarks of the store and, of the same rows, of a bare insert
 // by clickhouse-go.
 var bareBenches = []struct{ what, store, bare string }{
-	{"log lines, counts and chunks", "BenchmarkAppendLines", "BenchmarkBareLines"},
-	{"events", "BenchmarkAppendEvents", "BenchmarkBareEvents"},
+	{"log lines, by rows", "BenchmarkAppendLines", "BenchmarkBareInsert/rows"},
+	{"log lines, by columns", "BenchmarkAppendLines", "BenchmarkBareInsert/columns"},
+	{"events, by rows", "BenchmarkAppendEvents", "BenchmarkBareEvents"},
 }
 
 // againstBare holds the store against bare inserts on the same engine: both in
@@ -49,9 +50,10 @@ func (b *onClickHouse) againstBare(ctx context.Context) error {
 
 // rowsPerSecond runs one benchmark on the engine.
 func (b *onClickHouse) rowsPerSecond(ctx context.Context, binary, name string) (float64, error) {
-	args := []string{"-test.run=^$", "-test.bench=^" + name + "$", "-test.benchtime=" + b.size.benchtime}
+	pattern := "^" + strings.ReplaceAll(name, "/", "$/^") + "$"
+	args := []string{"-test.run=^$", "-test.bench=" + pattern, "-test.benchtime=" + b.size.benchtime}
 	if b.profile != "" {
-		args = append(args, "-test.cpuprofile="+filepath.Join(b.profile, name+".cpu"))
+		args = append(args, "-test.cpuprofile="+filepath.Join(b.profile, strings.ReplaceAll(name, "/", "-")+".cpu"))
 	}
 	cmd := exec.CommandContext(ctx, binary, args...)
 	cmd.Dir = b.launch.dir
