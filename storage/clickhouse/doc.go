@@ -14,7 +14,7 @@
 //   - Log lines and counts carry a source, a digest of their chunk's ID and
 //     content. A chunk that comes again gives equal rows; one that comes with
 //     other content hides what it had before.
-//   - An append writes lines, counts, chunks, events and last one row of the
+//   - An append writes chunks, lines, counts, events and last one row of the
 //     journal that names them all. The feed reads the journal: what is in it is
 //     visible. It looks behind its cursor by an overlap, because a slow append
 //     may show up behind a faster one.
