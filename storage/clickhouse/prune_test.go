@@ -117,7 +117,7 @@ func TestPruneWhole(t *testing.T) {
 func TestPruneKeepsCited(t *testing.T) {
 	dsn := enginetest.Shared(t).Database(t)
 	s := openProcess(t, dsn)
-	first, late := logged("first", outage), logged("behind it", outage)
+	first, late := logged("first", outage), logged("second one", outage)
 	other := logged("uncited", outage.Add(time.Second))
 	note := event.Event{ID: event.NewID(outage, "note"), Kind: event.KindMessage, OccurredAt: outage, ReceivedAt: outage, Message: &event.Message{Text: "on it"}, Raw: []byte("\xff payload")}
 	alert := event.Observation{Fingerprint: 7, StartsAt: outage, FirstReceivedAt: outage, LastReceivedAt: outage, Labels: event.Labels{"a": "b"}, Raw: []byte(`{"a": 1}`)}
