@@ -183,6 +183,9 @@ func TestDashboardRules(t *testing.T) {
 			d.checkPanels(t)
 			d.checkVariables(t)
 			d.checkSources(t)
+			for _, q := range d.sql() {
+				q.check(t)
+			}
 		})
 	}
 }
@@ -259,6 +262,28 @@ func (p panel) check(t *testing.T) {
 		}
 	}
 	p.checkColumns(t)
+}
+
+var (
+	macroArguments = regexp.MustCompile(`\$__(?:time|date)\w+\(([^)]*)`)
+	columnName     = regexp.MustCompile(`^\w+$`)
+	fromTable      = regexp.MustCompile(`\b(?:FROM|(?:LEFT|INNER) JOIN)\s+(\w+)`)
+)
+
+// check wants queries to read views and not tables, and the macros of times to
+// be given plain columns: versions of the data source read brackets in brackets
+// differently.
+func (q sqlQuery) check(t *testing.T) {
+	for _, m := range macroArguments.FindAllStringSubmatch(q.sql, -1) {
+		if !columnName.MatchString(m[1]) {
+			t.Errorf("%s: a macro is given %q, want a column", q.where, m[1])
+		}
+	}
+	for _, m := range fromTable.FindAllStringSubmatch(q.sql, -1) {
+		if named := strings.Contains(q.sql, m[1]+" AS ("); !strings.HasPrefix(m[1], "v_") && !named {
+			t.Errorf("%s: it reads %s, want a view", q.where, m[1])
+		}
+	}
 }
 
 // checkColumns holds what a panel says of columns to those of its query.

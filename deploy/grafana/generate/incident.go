@@ -23,11 +23,15 @@ func oneIncident() dashboard {
 		annotations: []object{
 			annotation("Milestones", "blue", `
 				SELECT
-				  coalesce(at, latest) AS time,
+				  time,
 				  concat(name, ': ', explanation) AS text,
 				  concat(origin, ', confidence ', toString(round(confidence, 2))) AS tags
-				FROM v_milestones
-				WHERE incident = ${incident:singlequote} AND $__timeFilter(coalesce(at, latest))
+				FROM (
+				  SELECT coalesce(at, latest) AS time, name, explanation, origin, confidence
+				  FROM v_milestones
+				  WHERE incident = ${incident:singlequote}
+				)
+				WHERE $__timeFilter(time)
 				ORDER BY time`),
 			annotation("Bounds of the milestones", "light-blue", `
 				SELECT
