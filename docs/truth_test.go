@@ -275,7 +275,7 @@ func TestRefusals(t *testing.T) {
 // TestFlags holds that every flag that a page names exists.
 func TestFlags(t *testing.T) {
 	var help strings.Builder
-	for _, command := range []string{"serve", "demo", "replay", "eval", "check-config"} {
+	for _, command := range []string{"serve", "demo", "replay", "eval", "check-config", "migrate", "copy"} {
 		out, err := exec.Command(binary, command, "--help").CombinedOutput()
 		if err != nil {
 			t.Fatalf("%s --help: %v\n%s", command, err, out)
