@@ -167,7 +167,7 @@ func (h history) daily(n int) event.Event {
 	service := fmt.Sprintf("svc-%02d", r.IntN(historyServices))
 	who := fmt.Sprint("daily ", n)
 	switch p := r.IntN(100); {
-	case p < 25:
+	case p < 3:
 		return made(at, event.KindChange, event.RoadDeploys, service, who, func(e *event.Event) {
 			sha := fmt.Sprintf("%016x%016x%08x", r.Uint64(), r.Uint64(), r.Uint32())
 			status := event.ChangeStarted
@@ -179,7 +179,7 @@ func (h history) daily(n int) event.Event {
 				URL: fmt.Sprintf("https://ci.example/%s/runs/%d", service, n), Commit: sha, Message: fmt.Sprintf("Release %d of %s", n, service),
 			}
 		})
-	case p < 60:
+	case p < 50:
 		return made(at, event.KindNotification, event.RoadRecorder, service, who, func(e *event.Event) {
 			labels := event.Labels{"alertname": "DiskFillsUp", "service": service}
 			e.Notification = &event.Notification{
@@ -187,12 +187,12 @@ func (h history) daily(n int) event.Event {
 				Firing: []event.AlertRef{{Fingerprint: labels.Fingerprint(), StartsAt: h.from}},
 			}
 		})
-	case p < 80:
+	case p < 88:
 		return made(at, event.KindMute, event.RoadRecorder, service, who, func(e *event.Event) {
 			labels := event.Labels{"alertname": "CertificateExpires", "service": service, "instance": fmt.Sprintf("10.5.0.%d:443", r.IntN(250)), "severity": "warning"}
 			e.Mute = &event.Mute{Fingerprint: labels.Fingerprint(), Labels: labels, SilenceID: fmt.Sprintf("%08x-0000-4000-8000-%012x", n%50, n%50)}
 		})
-	case p < 90:
+	case p < 92:
 		return made(at, event.KindCommit, event.RoadCommits, service, who, func(e *event.Event) {
 			e.Commit = &event.Commit{
 				SHA: fmt.Sprintf("%016x%016x%08x", r.Uint64(), r.Uint64(), r.Uint32()), Repository: "shop/" + service, Author: fmt.Sprintf("engineer-%d", r.IntN(40)), At: at,
