@@ -6,16 +6,21 @@ import (
 	"bytes"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
 )
 
-// promtool runs Prometheus' own tool. Where it is missing the test is skipped,
+// promtool runs Prometheus' own tool, from the PATH or beside the server that
+// HINDCAST_TEST_PROMETHEUS names. Where it is missing the test is skipped,
 // and fails in CI.
 func promtool(t *testing.T, args ...string) {
 	t.Helper()
 	path, err := exec.LookPath("promtool")
+	if server := os.Getenv("HINDCAST_TEST_PROMETHEUS"); err != nil && server != "" {
+		path, err = exec.LookPath(filepath.Join(filepath.Dir(server), "promtool"))
+	}
 	if err != nil {
 		if os.Getenv("CI") == "true" {
 			t.Fatal("there is no promtool: it comes with Prometheus")

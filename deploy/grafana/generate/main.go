@@ -36,7 +36,7 @@ func write(dir string) error {
 		if err != nil {
 			return fmt.Errorf("encode %s: %w", d.uid, err)
 		}
-		if err := os.WriteFile(filepath.Join(dir, d.uid+".json"), text, 0o644); err != nil {
+		if err := os.WriteFile(filepath.Join(dir, d.uid+".json"), text, 0o600); err != nil {
 			return fmt.Errorf("write %s: %w", d.uid, err)
 		}
 	}
