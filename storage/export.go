@@ -33,6 +33,17 @@ type Exporter interface {
 	// ExportDerived likewise yields what is published, as Publish takes it, in
 	// the order in which it was last published.
 	ExportDerived(ctx context.Context, position string, yield func(d []Derived, position string) error) error
+	// Held says how much is kept of those of the chunks that are there: appending
+	// one of which less is left elsewhere would delete the rest.
+	Held(ctx context.Context, chunks []event.ChunkID) (map[event.ChunkID]Held, error)
+}
+
+// Held is how many lines and counts are kept of a chunk.
+type Held struct{ Lines, Counts int }
+
+// MoreThan reports whether there is more of the chunk than c has.
+func (h Held) MoreThan(c *event.Chunk) bool {
+	return h.Lines >= len(c.Lines) && h.Counts >= len(c.Counts) && (h.Lines > len(c.Lines) || h.Counts > len(c.Counts))
 }
 
 // ExportSize is how many facts, chunks and incidents a store holds, as far as
@@ -53,8 +64,7 @@ func PinnedRest(pinned LogFact, live *LogFact) (event.Chunk, bool) {
 	if n <= 0 {
 		return event.Chunk{}, false
 	}
-	id := pinned.CountKey.ID()
-	sum := sha256.Sum256(append([]byte("pinned log fact "), id[:]...))
+	sum := pinnedSum(pinned.CountKey)
 	return event.Chunk{
 		ID: event.ChunkID(sum[:16]), ReceivedAt: pinned.ReceivedAt, Road: event.RoadEnvelope,
 		Counts: []event.Count{{
@@ -62,4 +72,18 @@ func PinnedRest(pinned LogFact, live *LogFact) (event.Chunk, bool) {
 			Digest: binary.BigEndian.Uint64(sum[16:]), Template: pinned.Template, Sample: pinned.Sample,
 		}},
 	}, true
+}
+
+// IsPinnedRest reports whether a chunk was made by [PinnedRest].
+func IsPinnedRest(c *event.Chunk) bool {
+	if len(c.Lines) > 0 || len(c.Counts) != 1 {
+		return false
+	}
+	sum := pinnedSum(c.Counts[0].CountKey)
+	return c.ID == event.ChunkID(sum[:16])
+}
+
+func pinnedSum(k event.CountKey) [sha256.Size]byte {
+	id := k.ID()
+	return sha256.Sum256(append([]byte("pinned log fact "), id[:]...))
 }

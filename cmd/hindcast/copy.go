@@ -197,6 +197,9 @@ func (c *copyCmd) copy(ctx context.Context, s *streams, loaded config.Config, st
 		return c.explain(err, file)
 	}
 	show.summary(sum)
+	if s, ok := to.(*transfer.Store); ok && s.Kept() > 0 {
+		show.say("%s stayed as they are there: more is kept of them than was to be copied", plural(int(s.Kept()), "chunk"))
+	}
 	if sum.Wrong > 0 {
 		return fmt.Errorf("%s of the backup could not be read; all others were copied", plural(int(sum.Wrong), "line"))
 	}

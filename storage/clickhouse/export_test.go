@@ -106,7 +106,7 @@ func TestGroupsOfChunks(t *testing.T) {
 		"one that is large":       {[]chunkHead{head(0, 1, 10*groupRows), head(0, 1, 1)}, 1},
 		"one that is long":        {[]chunkHead{head(0, 10*groupSpan, 1), head(1, 2, 1)}, 1},
 		"a long one behind":       {[]chunkHead{head(0, 1, 1), head(1, 2, 1), head(1, 10*groupSpan, 1)}, 2},
-		"as many rows as it says": {[]chunkHead{head(0, 1, groupRows / 2), head(1, 2, groupRows / 2), head(1, 2, 1)}, 2},
+		"as many rows as it says": {[]chunkHead{head(0, 1, groupRows/2), head(1, 2, groupRows/2), head(1, 2, 1)}, 2},
 		"many":                    {many, groupChunks},
 	} {
 		if got := groupOf(tc.heads); got != tc.want {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/hindcast/hindcast/ingest/event"
+	"github.com/hindcast/hindcast/storage"
 )
 
 // exportPieces is how many pieces a look ahead lists.
@@ -148,4 +149,52 @@ func (j *joiner) stream(s *event.Stream) int {
 		j.streams[key] = i
 	}
 	return i
+}
+
+// Held implements [storage.Exporter].
+func (s *Store) Held(ctx context.Context, chunks []event.ChunkID) (map[event.ChunkID]storage.Held, error) {
+	leave, err := s.enter()
+	if err != nil {
+		return nil, fmt.Errorf("find chunks: %w", err)
+	}
+	defer leave()
+	all := make(map[event.ChunkID]storage.Held)
+	for _, id := range chunks {
+		held, there, err := s.held(ctx, id)
+		if err != nil {
+			return nil, fmt.Errorf("find chunk %s: %w", id, err)
+		}
+		if there {
+			all[id] = held
+		}
+	}
+	return all, nil
+}
+
+func (s *Store) held(ctx context.Context, id event.ChunkID) (held storage.Held, there bool, err error) {
+	rows, err := s.rows(ctx, "SELECT p.grave, p.mild, l.body FROM pieces p LEFT JOIN lines l USING (seq) WHERE p.chunk = ?", id[:])
+	if err != nil {
+		return held, false, err
+	}
+	err = each(rows, func(r *sql.Rows) error {
+		there = true
+		var grave, mild, lines []byte
+		if err := r.Scan(&grave, &mild, &lines); err != nil {
+			return err
+		}
+		for _, blob := range [][]byte{grave, mild} {
+			if err := readCounts(blob, func(*event.CountKey) bool { held.Counts++; return false }, nil); err != nil {
+				return err
+			}
+		}
+		if lines == nil {
+			return nil
+		}
+		blob, err := decompress(lines, nil)
+		if err != nil {
+			return err
+		}
+		return eachLine(blob, func(*encodedLine) bool { held.Lines++; return true })
+	})
+	return held, there, classify(err)
 }

@@ -108,6 +108,15 @@ func testExport(t *testing.T, open Open) {
 		t.Errorf("identities: got %q and %q, want two", e.Identity(), exporter(t, again).Identity())
 	}
 
+	held := must[map[event.ChunkID]storage.Held](t, "held")(e.Held(t.Context(), []event.ChunkID{b.Chunks[0].ID, b.Chunks[1].ID, now.ID, {1, 2, 3}}))
+	wantHeld := make(map[event.ChunkID]storage.Held)
+	for _, c := range []event.Chunk{b.Chunks[0], b.Chunks[1], now} {
+		wantHeld[c.ID] = storage.Held{Lines: len(c.Lines), Counts: len(c.Counts)}
+	}
+	if !maps.Equal(held, wantHeld) {
+		t.Errorf("held: got %v, want %v", held, wantHeld)
+	}
+
 	// Positions of another store, and of none.
 	for _, bad := range []string{positions[0] + "x", "x", "..", e.Identity() + ".nothing.1", e.Identity() + ".events.-1"} {
 		wantErr(t, "export from "+bad, e.Export(t.Context(), bad, ignoreBatch), storage.ErrBadCursor)

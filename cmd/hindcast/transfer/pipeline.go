@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/hindcast/hindcast/ingest/event"
+	"github.com/hindcast/hindcast/storage"
 )
 
 // pipeline appends pieces while the next ones are read, and lands them in the
@@ -73,9 +74,11 @@ func (p *pipeline) append(b *event.Batch) error {
 // nowhere is the place of what has no places in between.
 func nowhere() string { return "" }
 
+// collides reports whether a batch must wait for what is under way.
 func (p *pipeline) collides(b *event.Batch) bool {
 	for i := range b.Chunks {
-		if p.chunks[b.Chunks[i].ID] {
+		// What a pinned fact tells beyond its counts hangs on what these are.
+		if p.chunks[b.Chunks[i].ID] || (len(p.waiting) > 0 && storage.IsPinnedRest(&b.Chunks[i])) {
 			return true
 		}
 	}

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/hindcast/hindcast/ingest/event"
@@ -21,6 +23,9 @@ type Store struct {
 	// they are asked for. empty says that there were none then.
 	known map[event.ID]int64
 	empty bool
+	kept  atomic.Int64
+	// from is what is copied to a target; nil when that is a backup.
+	from TimelineSource
 }
 
 var (
@@ -67,8 +72,89 @@ func (s *Store) Holds(ctx context.Context, id event.ID) (bool, error) {
 	return tl.Incident.ID == id, err
 }
 
-// Append implements [Target].
-func (s *Store) Append(ctx context.Context, b event.Batch) error { return s.store.Append(ctx, b) }
+// Said implements [TimelineSource].
+func (s *Store) Said(ctx context.Context, id event.ID) (int64, error) {
+	f, err := s.store.Fact(ctx, id)
+	switch {
+	case errors.Is(err, storage.ErrNotFound):
+		return 0, nil
+	case err != nil || f.Log == nil:
+		return 0, err
+	}
+	return f.Log.N, nil
+}
+
+// Follow implements [TimelineTarget].
+func (s *Store) Follow(from TimelineSource) { s.from = from }
+
+// Append implements [Target]. A chunk of which the store keeps more than comes
+// stays as it is: its lines may have been deleted for their age at the source.
+func (s *Store) Append(ctx context.Context, b event.Batch) error {
+	if len(b.Chunks) > 0 {
+		chunks, err := s.missing(ctx, b.Chunks)
+		if err != nil {
+			return err
+		}
+		s.kept.Add(int64(len(b.Chunks) - len(chunks)))
+		b.Chunks = chunks
+	}
+	return s.store.Append(ctx, b)
+}
+
+// missing are the chunks that the store has not, or less of.
+func (s *Store) missing(ctx context.Context, list []event.Chunk) ([]event.Chunk, error) {
+	ids := make([]event.ChunkID, len(list))
+	for i := range list {
+		ids[i] = list[i].ID
+	}
+	held, err := s.out.Held(ctx, ids)
+	if err != nil {
+		return nil, err
+	}
+	chunks := make([]event.Chunk, 0, len(list))
+	for _, c := range list {
+		there, known := held[c.ID]
+		switch {
+		case there.MoreThan(&c):
+			continue
+		case storage.IsPinnedRest(&c) && s.from != nil:
+			rest, err := s.rest(ctx, c, known)
+			if err != nil {
+				return nil, err
+			}
+			if rest.Counts[0].N <= 0 {
+				continue
+			}
+			c = rest
+		}
+		chunks = append(chunks, c)
+	}
+	return chunks, nil
+}
+
+// rest is what a pinned log fact tells at the source beyond the counts of this
+// store, which may keep counts that the source does not.
+func (s *Store) rest(ctx context.Context, c event.Chunk, known bool) (event.Chunk, error) {
+	id := c.Counts[0].CountKey.ID()
+	there, err := s.from.Said(ctx, id)
+	if err != nil {
+		return c, err
+	}
+	here, err := s.Said(ctx, id)
+	if err != nil {
+		return c, err
+	}
+	if here < there && known {
+		return c, nil // it is part of what is here, and is replaced
+	}
+	c.Counts = slices.Clone(c.Counts)
+	c.Counts[0].N = there - here
+	return c, nil
+}
+
+// Kept is how many chunks stayed as they are in this store, because it keeps
+// more of them.
+func (s *Store) Kept() int64 { return s.kept.Load() }
 
 // Parallel implements [Target]: stores join appends that wait.
 func (s *Store) Parallel() int { return 4 }
@@ -88,10 +174,10 @@ var ErrOwned = errors.New("another hindcast derives the target's timelines: stop
 
 // Publish implements [TimelineTarget]. The timelines are claimed only when there
 // is anything to store.
-func (s *Store) Publish(ctx context.Context, from TimelineSource, list []storage.Derived) (int, error) {
+func (s *Store) Publish(ctx context.Context, list []storage.Derived) (int, error) {
 	var news []storage.Derived
 	for _, d := range list {
-		known, err := s.knows(ctx, from, d.Timeline.Incident.ID, d.Timeline.Incident.Revision)
+		known, err := s.knows(ctx, d.Timeline.Incident.ID, d.Timeline.Incident.Revision)
 		if err != nil {
 			return 0, fmt.Errorf("incident %s: %w", d.Timeline.Incident.ID, err)
 		}
@@ -124,7 +210,7 @@ func (s *Store) Publish(ctx context.Context, from TimelineSource, list []storage
 
 // knows reports whether the store has an incident as of that revision or a
 // later one, or has merged it by itself into another that the source has not.
-func (s *Store) knows(ctx context.Context, from TimelineSource, id event.ID, revision int64) (bool, error) {
+func (s *Store) knows(ctx context.Context, id event.ID, revision int64) (bool, error) {
 	if s.known == nil {
 		if err := s.readKnown(ctx); err != nil {
 			return false, err
@@ -140,7 +226,7 @@ func (s *Store) knows(ctx context.Context, from TimelineSource, id event.ID, rev
 	if err != nil || tl.Incident.ID == id {
 		return tl.Incident.Revision >= revision, err
 	}
-	holds, err := from.Holds(ctx, tl.Incident.ID)
+	holds, err := s.from.Holds(ctx, tl.Incident.ID)
 	return !holds, err
 }
 

@@ -68,12 +68,16 @@ type (
 		ExportDerived(ctx context.Context, position string, yield func(d []storage.Derived, position string) error) error
 		// Holds reports whether an incident has the ID now.
 		Holds(ctx context.Context, id event.ID) (bool, error)
+		// Said is how many lines a log fact sums up; 0 when there is none.
+		Said(ctx context.Context, id event.ID) (int64, error)
 	}
 	// TimelineTarget takes them.
 	TimelineTarget interface {
+		// Follow says what is copied, before anything is.
+		Follow(from TimelineSource)
 		// Publish stores those that the target has not, or has as they were
 		// before, and says how many that were.
-		Publish(ctx context.Context, from TimelineSource, d []storage.Derived) (int, error)
+		Publish(ctx context.Context, d []storage.Derived) (int, error)
 	}
 )
 
@@ -188,6 +192,11 @@ func (c *copying) adopt() error {
 }
 
 func (c *copying) run(ctx context.Context) error {
+	if from, ok := c.from.(TimelineSource); ok {
+		if to, ok := c.to.(TimelineTarget); ok {
+			to.Follow(from)
+		}
+	}
 	if c.state.Stage == stageFacts {
 		if err := c.facts(ctx); err != nil {
 			return errors.Join(err, c.save())
@@ -235,7 +244,7 @@ func (c *copying) timelines(ctx context.Context) error {
 	}
 	return c.retry(ctx, "copy the timelines", c.position, func() error {
 		return from.ExportDerived(ctx, c.state.Position, func(list []storage.Derived, position string) error {
-			n, err := to.Publish(ctx, from, list)
+			n, err := to.Publish(ctx, list)
 			if err != nil {
 				return err
 			}

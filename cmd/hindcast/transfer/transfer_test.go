@@ -229,12 +229,12 @@ func (f failing) Append(ctx context.Context, b event.Batch) error {
 	return err
 }
 
-func (f failing) Publish(ctx context.Context, from TimelineSource, list []storage.Derived) (int, error) {
+func (f failing) Publish(ctx context.Context, list []storage.Derived) (int, error) {
 	*f.n--
 	if *f.n == 0 && !f.after {
 		return 0, errBroken
 	}
-	n, err := f.Store.Publish(ctx, from, list)
+	n, err := f.Store.Publish(ctx, list)
 	if *f.n == 0 {
 		return n, errors.Join(err, errBroken)
 	}
@@ -499,6 +499,29 @@ func TestOtherCopy(t *testing.T) {
 	if _, err := copyOnce(t, openBackup(t, path), ofStore(t, c), file); !errors.Is(err, ErrOtherCopy) {
 		t.Errorf("resumed with another backup: got error %v", err)
 	}
+}
+
+// A target that keeps lines for longer does not lose them by a second copy.
+func TestTargetKeepsMore(t *testing.T) {
+	a, b := newSQLite(t), newSQLite(t)
+	fill(t, a)
+	want := storagetest.Contents(t, a)
+	copyAll(t, ofStore(t, a), ofStore(t, b))
+	old := at(1000 * time.Hour)
+	for _, policy := range []storage.Retention{{LinesBefore: old}, {CountsBefore: old}} {
+		if err := a.Prune(t.Context(), policy); err != nil {
+			t.Fatal(err)
+		}
+		to := ofStore(t, b)
+		sum := copyAll(t, ofStore(t, a), to)
+		storagetest.SameContents(t, "target after its source was pruned", storagetest.Contents(t, b), want)
+		if policy.CountsBefore.IsZero() && to.Kept() != sum.Copied.Chunks-1 {
+			t.Errorf("got %d of %d chunks kept, want all but the one without lines", to.Kept(), sum.Copied.Chunks)
+		}
+	}
+	// And back.
+	copyAll(t, ofStore(t, b), ofStore(t, a))
+	storagetest.SameContents(t, "source that was pruned, after the copy back", storagetest.Contents(t, a), want)
 }
 
 func TestTimelinesOfTheTargetStay(t *testing.T) {
