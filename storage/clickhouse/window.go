@@ -12,7 +12,7 @@ import (
 )
 
 // windowPage is the size of a window's pages, in facts of each kind.
-const windowPage = 1000
+const windowPage = 500
 
 // Window implements [storage.Feed]. What is appended between two pages may or
 // may not be in it. Each page has the time of a query; the whole has none.
