@@ -13,7 +13,7 @@ func incidentLinks() object {
 func incidentColumns(more ...field) []field {
 	return append([]field{
 		column("incident", incidentLinks(), cellWidth(260)),
-		column("from_ms", hidden()), column("to_ms", hidden()),
+		hide("from_ms"), hide("to_ms"),
 	}, more...)
 }
 
@@ -156,6 +156,8 @@ func incidents() dashboard {
 					  count(seconds) AS n,
 					  if(n >= 5, quantileExactInclusive(0.5)(seconds), NULL) AS median,
 					  if(n >= 5, quantileExactInclusive(0.9)(seconds), NULL) AS p90,
+					  min(seconds) AS least,
+					  max(seconds) AS greatest,
 					  countIf(basis = 'measured') / count() AS measured,
 					  countIf(basis = 'inferred') / count() AS inferred,
 					  countIf(basis = 'human') / count() AS human,

@@ -44,8 +44,10 @@ func unit(u string) object { return property("unit", u) }
 // few says of a value that is missing that there were too few for it.
 func few() object { return property("mappings", []object{whenNull("n < 5")}) }
 
-func hidden() object {
-	return property("custom.hideFrom", object{"viz": true, "legend": true, "tooltip": true})
+// hide hides a field of a table: Grafana 12.2 has another name for it than
+// those before.
+func hide(name string) field {
+	return column(name, property("custom.hidden", true), property("custom.hideFrom", object{"viz": true, "legend": true, "tooltip": true}))
 }
 
 func cellWidth(pixels int) object { return property("custom.width", pixels) }
