@@ -114,7 +114,9 @@ func (s *Server) startParts(ctx context.Context) (http.Handler, *ingest.Receiver
 		versioncollector.NewCollector("hindcast"))
 	s.reloads = newReloadMetrics(registry)
 
-	store, err := OpenStore(ctx, o.Store, StoreOptions{Config: o.Config, Wait: o.StoreWait, Logger: log.With("part", "store")})
+	store, err := OpenStore(ctx, o.Store, StoreOptions{
+		Config: o.Config, Wait: o.StoreWait, Replay: o.TrustTimes, Logger: log.With("part", "store"),
+	})
 	if err != nil {
 		return nil, nil, err
 	}

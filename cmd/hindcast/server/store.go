@@ -66,6 +66,9 @@ type StoreOptions struct {
 	// Wait is how long a ClickHouse that does not answer is waited for: it may
 	// start later than hindcast.
 	Wait time.Duration
+	// Replay says that one sender waits for each answer before it sends more: then
+	// a ClickHouse gets inserts as often as they come, and not a few in a second.
+	Replay bool
 	// Logger is told what happens; it must not be nil.
 	Logger *slog.Logger
 }
@@ -113,9 +116,13 @@ const (
 // openClickHouse tries until the store answers, says that it never will, or has
 // been waited for long enough.
 func openClickHouse(ctx context.Context, dsn string, o StoreOptions) (storage.Store, error) {
+	options := ClickHouseOptions(o.Config, o.Logger)
+	if o.Replay {
+		options.Batching.Age = time.Millisecond
+	}
 	began, pause := time.Now(), firstPause
 	for {
-		s, err := clickhouse.Open(ctx, dsn, ClickHouseOptions(o.Config, o.Logger))
+		s, err := clickhouse.Open(ctx, dsn, options)
 		if err == nil {
 			return s, nil
 		}
