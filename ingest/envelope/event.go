@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"maps"
 	"strings"
 	"time"
@@ -68,6 +69,8 @@ func fromEnvelope(r *reader, c common) event.Event {
 	return e
 }
 
+var errNoID = errors.New("the ID of zeros names nothing")
+
 // eventID is the ID that the envelope gives, else one that is taken from the
 // producer's identity, else from everything the envelope says. An event
 // without a time occurs when it was received, which is then part of its ID.
@@ -78,6 +81,9 @@ func eventID(r *reader, c common, e *event.Event) event.ID {
 	}
 	if !r.own {
 		id, err := event.ParseID(c.env.GetId())
+		if err == nil && id.IsZero() {
+			err = errNoID
+		}
 		if err != nil {
 			r.fail("id", body.ClassValue, "%v", err)
 		}
@@ -276,6 +282,9 @@ func aside(r *reader, c common, a *hindcastv1.Aside) event.Aside {
 		return told
 	}
 	id, err := event.ParseID(c.env.GetId())
+	if err == nil && id.IsZero() {
+		err = errNoID
+	}
 	if err != nil {
 		r.fail("id", body.ClassValue, "%v", err)
 	}

@@ -112,7 +112,7 @@ func (p *pipeline) drain() error {
 		}
 	}
 	for _, f := range p.waiting {
-		<-f.done
+		_ = <-f.done // it is cancelled, or failed as the first did
 	}
 	p.waiting = nil
 	return p.failed

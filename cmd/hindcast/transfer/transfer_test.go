@@ -524,6 +524,30 @@ func TestTargetKeepsMore(t *testing.T) {
 	storagetest.SameContents(t, "source that was pruned, after the copy back", storagetest.Contents(t, a), want)
 }
 
+// A hindcast that serves the target takes its timelines over: the copy says so,
+// and goes on when it is stopped.
+func TestTimelinesOfAnotherOwner(t *testing.T) {
+	a, b := newSQLite(t), newSQLite(t)
+	fill(t, a)
+	file := filepath.Join(t.TempDir(), "checkpoint")
+	state, _ := Load(file, "from", "to")
+	_, err := Copy(t.Context(), ofStore(t, a), ofStore(t, b), state, Options{From: "from", To: "to", Checkpoint: file, Every: -1, Progress: func(p Progress) {
+		if p.Part == "timelines" {
+			if _, err := b.Claim(context.Background(), "another"); err != nil {
+				t.Errorf("claim: %v", err)
+			}
+		}
+	}})
+	if !errors.Is(err, ErrOwned) {
+		t.Fatalf("copy to a store with an owner: got error %v", err)
+	}
+	storagetest.SameContents(t, "facts", factsOf(storagetest.Contents(t, b)), factsOf(storagetest.Contents(t, a)))
+	if _, err := copyOnce(t, ofStore(t, a), ofStore(t, b), file); err != nil {
+		t.Fatalf("copy when the owner is gone: %v", err)
+	}
+	storagetest.SameContents(t, "copy when the owner is gone", storagetest.Contents(t, b), storagetest.Contents(t, a))
+}
+
 func TestTimelinesOfTheTargetStay(t *testing.T) {
 	a, b := newSQLite(t), newSQLite(t)
 	publish := func(s storage.Store, list ...storage.Derived) {
