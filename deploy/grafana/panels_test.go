@@ -180,3 +180,49 @@ func TestLinksToIncidents(t *testing.T) {
 		t.Errorf("the view has %q, the store has %q", got, want)
 	}
 }
+
+// TestViewsSayWhatTheAPISays compares every milestone and duration of the
+// recorded cases.
+func TestViewsSayWhatTheAPISays(t *testing.T) {
+	data := theCases(t)
+	var want []string
+	for _, one := range data.timelines {
+		id := one.Incident.ID.String()
+		for _, m := range one.Milestones {
+			at := "NULL"
+			if m.At != nil {
+				at = fmt.Sprint(m.At.UnixNano())
+			}
+			want = append(want, fmt.Sprint(id, " ", m.Name, " ", at, " ", m.Confidence))
+		}
+		for name, d := range one.Durations {
+			want = append(want, fmt.Sprint(id, " ", name, " ", d.Seconds, " ", d.Basis))
+		}
+	}
+	var got []string
+	for _, query := range []string{
+		"SELECT incident, name, toUnixTimestamp64Nano(at), confidence FROM v_milestones",
+		"SELECT incident, name, seconds, basis FROM v_durations WHERE basis != 'missing'",
+	} {
+		rows, err := data.rows(t.Context(), query)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, row := range rows {
+			got = append(got, strings.Join(row, " "))
+		}
+	}
+	slices.Sort(got)
+	slices.Sort(want)
+	if len(want) < 100 {
+		t.Fatalf("the cases have only %d milestones and durations", len(want))
+	}
+	for _, line := range want {
+		if !slices.Contains(got, line) {
+			t.Errorf("the views do not say: %s", line)
+		}
+	}
+	if len(got) != len(want) {
+		t.Errorf("the views have %d milestones and durations, the API has %d", len(got), len(want))
+	}
+}

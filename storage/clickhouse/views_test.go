@@ -275,6 +275,37 @@ func TestViewsOfFacts(t *testing.T) {
 	}
 }
 
+// TestViewsOfLogsUseTheOrder wants a query of a time and a service to read the
+// parts and granules of these alone: conditions must reach the tables through
+// the views.
+func TestViewsOfLogsUseTheOrder(t *testing.T) {
+	s := openAt(t, enginetest.Shared(t), t.TempDir())
+	defer s.Close()
+	day := time.Date(2026, 2, 3, 4, 5, 6, 7, time.UTC)
+	var batch event.Batch
+	for i := range 10 {
+		batch.Chunks = append(batch.Chunks, logChunk(byte(i), day.AddDate(0, 0, i), 3, 1))
+	}
+	if err := s.Append(t.Context(), batch); err != nil {
+		t.Fatal(err)
+	}
+	for view, column := range map[string]string{"v_log_lines": "at", "v_log_counts": "second"} {
+		query := fmt.Sprintf("EXPLAIN indexes = 1 SELECT * FROM %[1]s WHERE service = 'payments' AND %[2]s >= toDateTime(%[3]d) AND %[2]s <= toDateTime(%[4]d)",
+			view, column, day.Unix()-60, day.Unix()+60)
+		var plan []string
+		for _, row := range texts(t, s, query) {
+			plan = append(plan, strings.TrimSpace(row[0]))
+		}
+		text := strings.Join(plan, "\n")
+		if !strings.Contains(text, "Parts: 1/10\n") {
+			t.Errorf("%s reads more than one day of ten:\n%s", view, text)
+		}
+		if !regexp.MustCompile(`PrimaryKey\nKeys:\n(\w+\n)?service\n`).MatchString(text) {
+			t.Errorf("%s does not use the order by service:\n%s", view, text)
+		}
+	}
+}
+
 func fact(at time.Time, kind event.Kind, name string) event.Event {
 	return event.Event{ID: event.NewID(at, name), Kind: kind, OccurredAt: at, ReceivedAt: at, Road: event.RoadEnvelope, Service: "payments"}
 }
