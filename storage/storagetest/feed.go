@@ -142,6 +142,11 @@ func testWindow(t *testing.T, open Open) {
 		o := observation(i, at(time.Duration(i)*time.Minute), at(time.Duration(i+10)*time.Minute))
 		b.Observations = append(b.Observations, o)
 	}
+	// Many alerts at once, before all these.
+	for i := range 700 {
+		starts := at(-30*time.Minute + time.Duration(i)*time.Millisecond)
+		b.Observations = append(b.Observations, observation(1000+i, starts, starts.Add(time.Minute)))
+	}
 	appendBatch(t, s, b)
 	for _, span := range []struct{ from, to time.Time }{
 		{at(0), at(1300 * time.Second)},
