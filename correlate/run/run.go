@@ -195,6 +195,14 @@ func (r *Runner) Run(ctx context.Context) error {
 		case errors.Is(err, storage.ErrFenced):
 			answer(waiting, err)
 			return fmt.Errorf("publish timelines: %w", err)
+		case errors.Is(err, storage.ErrBadCursor):
+			// A feed need not go back for ever, and nothing may have come since.
+			r.log.Warn("The store's feed does not go back to where the correlator was. The store is read again.", "err", err)
+			if f, ok = r.start(ctx, claim); !ok {
+				answer(waiting, ctx.Err())
+				return nil
+			}
+			continue
 		case err != nil:
 			r.log.Error("The correlator will try again.", "err", err, "in", retry)
 			r.metrics.failures.Inc()
@@ -222,9 +230,18 @@ func (r *Runner) Run(ctx context.Context) error {
 		case a := <-r.idle:
 			waiting = append(waiting, a)
 		case c := <-r.config:
-			c.answer <- f.engine.Configure(c.config)
+			c.answer <- r.configure(f, c.config)
 		}
 	}
+}
+
+// configure changes the configuration for this engine and those to come.
+func (r *Runner) configure(f *follower, config correlate.Config) error {
+	if err := f.engine.Configure(config); err != nil {
+		return err
+	}
+	r.options.Config = config
+	return nil
 }
 
 func answer(waiting []chan error, err error) {

@@ -64,8 +64,10 @@ func say(author, text string, at float64) event.Event {
 type store struct {
 	storage.Store
 	failSince, failPublish, failClaim atomic.Int32
-	published                         atomic.Int32 // timelines
-	news                              chan struct{}
+	// forget makes the feed refuse the cursors that it gave.
+	forget    atomic.Bool
+	published atomic.Int32 // timelines
+	news      chan struct{}
 }
 
 var errBroken = fmt.Errorf("broken on purpose: %w", storage.ErrUnavailable)
@@ -82,6 +84,9 @@ func (s *store) Claim(ctx context.Context, owner string) (storage.Claim, error) 
 func (s *store) Since(ctx context.Context, c storage.Cursor, limit int) (storage.FactPage, storage.Cursor, error) {
 	if broken(&s.failSince) {
 		return storage.FactPage{}, c, errBroken
+	}
+	if s.forget.Swap(false) {
+		return storage.FactPage{}, c, fmt.Errorf("since: %w", storage.ErrBadCursor)
 	}
 	return s.Store.Since(ctx, c, limit)
 }
@@ -421,6 +426,35 @@ func TestStoreFails(t *testing.T) {
 
 // TestEndsWhileStarting: a runner that is stopped before the store let it
 // begin ends as one that is stopped later.
+// TestFeedForgets: a store whose feed does not go back to where the runner was
+// is read again, and nothing is missed or published twice.
+func TestFeedForgets(t *testing.T) {
+	s := openStore(t)
+	a, b := alert("A@web", 0, 20), alert("B@search", 10, 0)
+	s.add(t, a)
+	r := start(t, s)
+	r.idle()
+	config := correlate.DefaultConfig()
+	config.QuietPeriod = 5 * time.Minute
+	if err := r.Reload(t.Context(), config); err != nil {
+		t.Fatalf("reload: %v", err)
+	}
+	r.idle()
+	before := s.published.Load()
+	s.forget.Store(true)
+	s.add(t, b)
+	r.idle()
+	if s.timeline(t, b.ID()) == nil || s.published.Load() != before+1 {
+		t.Errorf("after the feed forgot: %d timelines are published, want the new one alone", s.published.Load()-before)
+	}
+	if err := r.Ready(); err != nil {
+		t.Errorf("the store was read again, and the runner is not ready: %v", err)
+	}
+	if err := r.stop(); err != nil {
+		t.Errorf("the runner ended with %v", err)
+	}
+}
+
 func TestEndsWhileStarting(t *testing.T) {
 	s := openStore(t)
 	s.failClaim.Store(1 << 30)
