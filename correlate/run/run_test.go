@@ -424,8 +424,6 @@ func TestStoreFails(t *testing.T) {
 	})
 }
 
-// TestEndsWhileStarting: a runner that is stopped before the store let it
-// begin ends as one that is stopped later.
 // TestFeedForgets: a store whose feed does not go back to where the runner was
 // is read again, and nothing is missed or published twice.
 func TestFeedForgets(t *testing.T) {
@@ -455,6 +453,8 @@ func TestFeedForgets(t *testing.T) {
 	}
 }
 
+// TestEndsWhileStarting: a runner that is stopped before the store let it
+// begin ends as one that is stopped later.
 func TestEndsWhileStarting(t *testing.T) {
 	s := openStore(t)
 	s.failClaim.Store(1 << 30)
