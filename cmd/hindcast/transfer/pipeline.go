@@ -24,7 +24,9 @@ type pipeline struct {
 
 type inFlight struct {
 	piece Piece
-	done  chan error
+	// err is set when done is closed.
+	err  error
+	done chan struct{}
 }
 
 func newPipeline(ctx context.Context, c *copying) *pipeline {
@@ -51,24 +53,26 @@ func (p *pipeline) push(piece Piece) error {
 	if err := p.ctx.Err(); err != nil {
 		return err
 	}
-	f := &inFlight{piece: piece, done: make(chan error, 1)}
+	f := &inFlight{piece: piece, done: make(chan struct{})}
 	for i := range piece.Batch.Chunks {
 		p.chunks[piece.Batch.Chunks[i].ID] = true
 	}
 	p.waiting = append(p.waiting, f)
 	if p.c.to.Parallel() <= 1 {
-		f.done <- p.append(&f.piece.Batch)
+		p.append(f)
 		return p.land()
 	}
-	go func() { f.done <- p.append(&f.piece.Batch) }()
+	go p.append(f)
 	return nil
 }
 
-func (p *pipeline) append(b *event.Batch) error {
+func (p *pipeline) append(f *inFlight) {
+	defer close(f.done)
+	b := &f.piece.Batch
 	if len(b.Events)+len(b.Observations)+len(b.Asides)+len(b.Chunks) == 0 {
-		return nil
+		return
 	}
-	return p.c.retry(p.ctx, "write "+p.c.o.To, nowhere, func() error { return p.c.to.Append(p.ctx, *b) })
+	f.err = p.c.retry(p.ctx, "write "+p.c.o.To, nowhere, func() error { return p.c.to.Append(p.ctx, *b) })
 }
 
 // nowhere is the place of what has no places in between.
@@ -92,8 +96,9 @@ func (p *pipeline) land() error {
 	}
 	f := p.waiting[0]
 	p.waiting = p.waiting[1:]
-	if err := <-f.done; err != nil {
-		p.failed = permanent{fmt.Errorf("write %s: %w", p.c.o.To, err)}
+	<-f.done
+	if f.err != nil {
+		p.failed = permanent{fmt.Errorf("write %s: %w", p.c.o.To, f.err)}
 		p.cancel()
 		return p.failed
 	}
@@ -112,7 +117,7 @@ func (p *pipeline) drain() error {
 		}
 	}
 	for _, f := range p.waiting {
-		_ = <-f.done // it is cancelled, or failed as the first did
+		<-f.done // it is cancelled, or failed as the first did
 	}
 	p.waiting = nil
 	return p.failed
