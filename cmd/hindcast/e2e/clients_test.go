@@ -35,6 +35,7 @@ type client struct {
 
 	set          *clients
 	acknowledged atomic.Int64 // bodies
+	again        atomic.Int64 // posts that were answered 503
 	// What it has done; to be read when it has ended.
 	posts, broken int
 	answered      []string // keys
@@ -96,13 +97,22 @@ func (s *clients) start(t *testing.T) *sync.WaitGroup {
 // more returns whether each client had so many bodies acknowledged since the
 // call.
 func (s *clients) more(n int64) func() bool {
+	return s.counts(n, func(c *client) int64 { return c.acknowledged.Load() })
+}
+
+// toldAgain returns whether each client was told to come again since the call.
+func (s *clients) toldAgain() func() bool {
+	return s.counts(1, func(c *client) int64 { return c.again.Load() })
+}
+
+func (s *clients) counts(n int64, of func(*client) int64) func() bool {
 	before := make([]int64, len(s.all))
 	for i, c := range s.all {
-		before[i] = c.acknowledged.Load()
+		before[i] = of(c)
 	}
 	return func() bool {
 		for i, c := range s.all {
-			if c.acknowledged.Load() < before[i]+n {
+			if of(c) < before[i]+n {
 				return false
 			}
 		}
@@ -169,7 +179,11 @@ func (c *client) try(web *http.Client, text []byte) bool {
 	answer, err := io.ReadAll(resp.Body)
 	c.slowest = max(c.slowest, time.Since(began))
 	again, _ := strconv.Atoi(resp.Header.Get("Retry-After"))
-	if resp.StatusCode/100 != 2 && (resp.StatusCode != http.StatusServiceUnavailable || again < 1) {
+	switch {
+	case resp.StatusCode/100 == 2:
+	case resp.StatusCode == http.StatusServiceUnavailable && again > 0:
+		c.again.Add(1)
+	default:
 		c.refused = fmt.Sprintf("%s, Retry-After %q: %s", resp.Status, resp.Header.Get("Retry-After"), answer)
 	}
 	return err == nil && resp.StatusCode/100 == 2

@@ -47,6 +47,14 @@ func getJSON(t *testing.T, url string, v any) {
 	}
 }
 
+// decode reads JSON. It may be called beside the test's goroutine.
+func decode(t *testing.T, text []byte, v any) {
+	t.Helper()
+	if err := json.Unmarshal(text, v); err != nil {
+		t.Errorf("%v in %s", err, text)
+	}
+}
+
 // sendJSON sends v, if it is not nil, and reads the answer into answer, if that
 // is not nil.
 func sendJSON(t *testing.T, method, url string, v, answer any) {
