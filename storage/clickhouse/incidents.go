@@ -79,7 +79,8 @@ func (s *Store) Incidents(ctx context.Context, q storage.IncidentQuery) (storage
 
 // listed is an incident with its place in the list.
 type listed struct {
-	incident  timeline.Incident
+	id        event.ID
+	key       revisionKey // of its latest revision
 	startedAt int64
 }
 
@@ -137,15 +138,16 @@ func (s *Store) incidents(ctx context.Context, q storage.IncidentQuery) (page st
 		if w > 0 && (len(found) <= limit || found[limit].startedAt <= nanos(from.Add(idAhead))) {
 			continue
 		}
+		if len(found) > 0 {
+			s.newest.Store(max(s.newest.Load(), found[0].startedAt))
+		}
 		if len(found) > limit {
 			found = found[:limit]
 			last := found[limit-1]
-			page.Next = s.incidentCursor(incidentPlace{asOf, last.startedAt, last.incident.ID})
+			page.Next = s.incidentCursor(incidentPlace{asOf, last.startedAt, last.id})
 		}
-		for _, l := range found {
-			page.Incidents = append(page.Incidents, l.incident)
-		}
-		return page, nil
+		page.Incidents, err = s.summaries(ctx, found)
+		return page, err
 	}
 	return page, nil
 }
@@ -168,70 +170,87 @@ func (s *Store) incidentCursor(p incidentPlace) string {
 // listIncidents finds incidents behind a place whose IDs are not older than
 // from. The place of one is where it was at the time asOf; what it must be to be
 // shown is what it is now.
+//
+// The engine gives the revisions, and which of them counts is decided here: to
+// analyse the aggregation that says it takes the engine longer than to read some
+// thousand rows.
 func (s *Store) listIncidents(ctx context.Context, q storage.IncidentQuery, after incidentPlace, from time.Time, limit int) (found []listed, asOf int64, err error) {
-	then := fmt.Sprintf("at <= fromUnixTimestamp64Micro(%d, 'UTC')", after.asOf)
-	aggregates := []string{
-		ofLatest("retired") + " AS was_retired",
-		"argMaxIf(tuple(retired, started_at), " + place + ", " + then + ") AS placed",
-		"countIf(" + then + ") AS was_there",
-		"toUnixTimestamp64Nano(placed.2) AS placed_at",
-		ofLatest("summary") + " AS now_is",
-		"toUnixTimestamp64Micro(greatest(now64(6), max(at))) AS seen_at",
+	where := ""
+	if !from.IsZero() {
+		where = " AND incident >= " + idLiteral(leastID(from))
 	}
-	having := []string{
-		"NOT was_retired", "was_there > 0", "NOT placed.1",
-		fmt.Sprintf("(placed_at, incident) < (%d, %s)", after.startedAt, idLiteral(after.id)),
-	}
-	// chosen holds the latest revision against the query.
-	var chosen []string
+	columns := "incident, epoch, owner, seq, toUnixTimestamp64Micro(at), toUnixTimestamp64Micro(now64(6)), retired, toUnixTimestamp64Nano(started_at), toBool(" + fits(q) + ")"
+	err = s.watched(ctx, func(visible string) error {
+		l := revisionList{asOf: after.asOf, of: make(map[event.ID]*listedRevisions)}
+		err := s.rows(ctx, "SELECT "+columns+" FROM revisions WHERE "+visible+where, l.scan)
+		found, asOf = l.behind(after, limit), after.asOf
+		if asOf == endless {
+			asOf = l.seenAt
+		}
+		return err
+	})
+	return found, asOf, err
+}
+
+// fits is the condition that a revision is what a query selects.
+func fits(q storage.IncidentQuery) string {
+	conditions := []string{"1"}
 	if !q.To.IsZero() {
-		chosen = append(chosen, "started_at < "+timeLiteral(q.To))
+		conditions = append(conditions, "started_at < "+timeLiteral(q.To))
 	}
 	if !q.From.IsZero() {
-		chosen = append(chosen, "ifNull(ended_at >= "+timeLiteral(q.From)+", 1)")
+		conditions = append(conditions, "ifNull(ended_at >= "+timeLiteral(q.From)+", 1)")
 	}
 	if q.Status != "" {
-		chosen = append(chosen, "status = "+bytesLiteral(string(q.Status)))
+		conditions = append(conditions, "status = "+bytesLiteral(string(q.Status)))
 	}
 	if q.Service != "" {
-		chosen = append(chosen, "has(services, "+bytesLiteral(q.Service)+")")
+		conditions = append(conditions, "has(services, "+bytesLiteral(q.Service)+")")
 	}
 	if !q.Minor {
-		chosen = append(chosen, "NOT minor")
+		conditions = append(conditions, "NOT minor")
 	}
-	if len(chosen) > 0 {
-		having = append(having, ofLatest(strings.Join(chosen, " AND ")))
+	return strings.Join(conditions, " AND ")
+}
+
+// summaries reads what incidents are, in the order of the list.
+func (s *Store) summaries(ctx context.Context, list []listed) ([]timeline.Incident, error) {
+	if len(list) == 0 {
+		return nil, nil
 	}
-	where := "1"
-	if !from.IsZero() {
-		where = "incident >= " + idLiteral(leastID(from))
+	ids := make([]event.ID, len(list))
+	for i := range list {
+		ids[i] = list[i].id
 	}
-	err = s.watched(ctx, func(visible string) error {
-		query := "SELECT now_is, placed_at, seen_at FROM (" +
-			latestOf(visible, strings.Join(aggregates, ", "), where, strings.Join(having, " AND ")) +
-			fmt.Sprintf(") ORDER BY placed_at DESC, incident DESC LIMIT %d", limit)
-		found, asOf = nil, after.asOf
-		if asOf == endless {
-			asOf = 0
-		}
-		return s.rows(ctx, query, func(r driver.Rows) error {
-			var l listed
-			var summary string
-			var seenAt int64
-			err := r.Scan(&summary, &l.startedAt, &seenAt)
-			if err != nil {
-				return err
-			}
-			l.incident, err = summaryOf(summary)
-			found = append(found, l)
-			if after.asOf == endless {
-				asOf = max(asOf, seenAt)
-			}
+	texts := make(map[event.ID]map[revisionKey]string, len(list))
+	err := s.rows(ctx, "SELECT incident, epoch, owner, seq, summary FROM revisions WHERE incident IN "+idList(ids), func(r driver.Rows) error {
+		var incident []byte
+		var key revisionKey
+		var text string
+		if err := r.Scan(&incident, &key.epoch, &key.owner, &key.seq, &text); err != nil {
 			return err
-		})
+		}
+		id := event.ID(incident)
+		if texts[id] == nil {
+			texts[id] = make(map[revisionKey]string, 1)
+		}
+		texts[id][key] = text
+		return nil
 	})
-	if err == nil && len(found) > 0 {
-		s.newest.Store(max(s.newest.Load(), found[0].startedAt))
+	if err != nil {
+		return nil, err
 	}
-	return found, asOf, err
+	incidents := make([]timeline.Incident, 0, len(list))
+	for _, l := range list {
+		text, ok := texts[l.id][l.key]
+		if !ok {
+			continue // pruned since: it was superseded a day ago
+		}
+		incident, err := summaryOf(text)
+		if err != nil {
+			return nil, err
+		}
+		incidents = append(incidents, incident)
+	}
+	return incidents, nil
 }

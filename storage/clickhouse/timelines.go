@@ -61,12 +61,17 @@ func (s *Store) timeline(ctx context.Context, id event.ID) (timeline.Timeline, e
 }
 
 // ownRevision is the latest revision of an incident; [storage.ErrNotFound] when
-// there is none, or when it is retired.
+// there is none, or when it is retired. Its rows are few and lie together: to
+// sort them is half the engine's work of an aggregation.
 func (s *Store) ownRevision(ctx context.Context, incident event.ID) (key revisionKey, err error) {
+	var retired bool
 	err = s.watched(ctx, func(visible string) error {
-		return s.row(ctx, "SELECT last_epoch, last_owner, last_seq FROM ("+latestOf(visible, ofLatest("retired")+" AS was_retired",
-			"incident = "+idLiteral(incident), "NOT was_retired")+")", &key.epoch, &key.owner, &key.seq)
+		return s.row(ctx, "SELECT epoch, owner, seq, retired FROM revisions WHERE "+visible+" AND incident = "+idLiteral(incident)+
+			" ORDER BY epoch DESC, owner DESC, seq DESC LIMIT 1", &key.epoch, &key.owner, &key.seq, &retired)
 	})
+	if err == nil && retired {
+		err = storage.ErrNotFound
+	}
 	return key, err
 }
 
