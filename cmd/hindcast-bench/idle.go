@@ -64,12 +64,12 @@ func (b *onClickHouse) readLists(ctx context.Context) error {
 	if err := b.reads(ctx, "incident list, p99", limit, 1, []string{"/incidents"}, ""); err != nil {
 		return err
 	}
-	if err := b.reads(ctx, "incident list of a service, p99", limit, 1, []string{"/incidents?service=svc-07", "/incidents?service=svc-31"}, ""); err != nil {
+	if err := b.reads(ctx, "incident list of a service, p99", 0, 1, []string{"/incidents?service=svc-07", "/incidents?service=svc-31"}, ""); err != nil {
 		return err
 	}
 	past := time.Now().Add(-b.size.past / 2).UTC()
 	week := url.Values{"from": {past.Format(time.RFC3339)}, "to": {past.Add(7 * 24 * time.Hour).Format(time.RFC3339)}}
-	if err := b.reads(ctx, "incident list of a week long ago, p99", limit, 1, []string{"/incidents?" + week.Encode()}, ""); err != nil {
+	if err := b.reads(ctx, "incident list of a week long ago, p99", 0, 1, []string{"/incidents?" + week.Encode()}, ""); err != nil {
 		return err
 	}
 	return b.reads(ctx, "incident list, 4 clients, p99", 0, 4, []string{"/incidents"}, "")
