@@ -51,7 +51,7 @@ type Options struct {
 // Runner owns the derived state of a store. Its methods may be called
 // concurrently.
 type Runner struct {
-	store   Store
+	store   *watched
 	options Options
 	log     *slog.Logger
 	metrics *metrics
@@ -93,7 +93,7 @@ func New(store Store, options Options) (*Runner, error) {
 		options.Owner, _ = os.Hostname()
 	}
 	return &Runner{
-		store: store, options: options, log: options.Logger, metrics: newMetrics(options.Registerer),
+		store: &watched{Store: store}, options: options, log: options.Logger, metrics: newMetrics(options.Registerer),
 		wake: make(chan struct{}, 1), idle: make(chan chan error), config: make(chan configChange),
 		ready: errStarting,
 	}, nil
@@ -108,11 +108,15 @@ func (r *Runner) Wake() {
 }
 
 // Ready is nil once the timelines of all that was stored at the start are
-// published, and while the store can be read; else it says what is missing.
+// published, and while the store answers and takes what is derived; else it says
+// what is missing.
 func (r *Runner) Ready() error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.ready
+	if r.ready != nil {
+		return r.ready
+	}
+	return r.store.stuck()
 }
 
 func (r *Runner) setReady(err error) {
@@ -207,7 +211,7 @@ func (r *Runner) Run(ctx context.Context) error {
 			r.log.Error("The correlator will try again.", "err", err, "in", retry)
 			r.metrics.failures.Inc()
 			r.setReady(err)
-			if !sleep(ctx, retry) {
+			if !r.pause(ctx, retry) {
 				answer(waiting, ctx.Err())
 				return nil
 			}
@@ -260,6 +264,26 @@ func sleep(ctx context.Context, d time.Duration) bool {
 	case <-t.C:
 		return true
 	}
+}
+
+// pause is sleep between attempts. After a second it is cut short by a wake-up:
+// who could append shows that the store is back.
+func (r *Runner) pause(ctx context.Context, d time.Duration) bool {
+	if !sleep(ctx, min(d, lookEvery)) {
+		return false
+	}
+	if d <= lookEvery {
+		return true
+	}
+	t := time.NewTimer(d - lookEvery)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-r.wake:
+	case <-t.C:
+	}
+	return true
 }
 
 // claim takes the derived state over, trying until the store lets it; not ok

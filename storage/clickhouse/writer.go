@@ -121,7 +121,8 @@ func (w *writer) write(group []*job) error {
 	begun := time.Now()
 	err := w.store.writeSet(context.Background(), newInsertSet(batches))
 	if err != nil {
-		w.store.log.Warn("batches could not be stored", "batches", len(batches), "error", err)
+		// Whoever waits is told, and says so if it is news.
+		w.store.log.Debug("batches could not be stored", "batches", len(batches), "error", err)
 		w.failing.Store(w.stopping.Load())
 		err = fmt.Errorf("write with %d others: %w", len(batches)-1, err)
 	}

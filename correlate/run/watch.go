@@ -1,0 +1,66 @@
+package run
+
+import (
+	"context"
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	"github.com/hindcast/hindcast/ingest/event"
+	"github.com/hindcast/hindcast/storage"
+)
+
+// unanswered is from when on a store that does not answer is said to be failing:
+// the API gives up on it then.
+const unanswered = 10 * time.Second
+
+// watched is a store that knows since when an answer is waited for. Calls follow
+// one another; stuck may be called beside them.
+type watched struct {
+	Store
+	since atomic.Pointer[time.Time] // nil: nothing is waited for
+}
+
+// stuck says that the store does not answer; nil while it does.
+func (w *watched) stuck() error {
+	since := w.since.Load()
+	if since == nil {
+		return nil
+	}
+	if took := time.Since(*since); took >= unanswered {
+		return fmt.Errorf("the store has not answered for %v", took.Round(time.Second))
+	}
+	return nil
+}
+
+// wait begins to wait for an answer. The caller calls what it returns with the
+// answer.
+func (w *watched) wait() (answered func()) {
+	now := time.Now()
+	w.since.Store(&now)
+	return func() { w.since.Store(nil) }
+}
+
+func (w *watched) Since(ctx context.Context, cursor storage.Cursor, limit int) (storage.FactPage, storage.Cursor, error) {
+	defer w.wait()()
+	return w.Store.Since(ctx, cursor, limit)
+}
+
+// Window begins to wait anew with each page.
+func (w *watched) Window(ctx context.Context, from, to time.Time, yield func(storage.FactPage) error) error {
+	defer w.wait()()
+	return w.Store.Window(ctx, from, to, func(p storage.FactPage) error {
+		defer w.wait()
+		return yield(p)
+	})
+}
+
+func (w *watched) Counts(ctx context.Context, q storage.CountQuery) ([]event.Count, error) {
+	defer w.wait()()
+	return w.Store.Counts(ctx, q)
+}
+
+func (w *watched) Publish(ctx context.Context, claim storage.Claim, derived []storage.Derived) error {
+	defer w.wait()()
+	return w.Store.Publish(ctx, claim, derived)
+}
