@@ -1,20 +1,16 @@
 package envelope
 
 import (
-	"strings"
 	"unicode/utf8"
 
 	"google.golang.org/protobuf/reflect/protoreflect"
 
+	"github.com/hindcast/hindcast/ingest/event"
 	hindcastv1 "github.com/hindcast/hindcast/proto/hindcast/v1"
 )
 
-// Protobuf's texts are UTF-8, and log lines need not be. The bytes that are not
-// are written as 256 characters from the end of Unicode's private use, and so
-// are, that nothing is ambiguous, the bytes of these characters themselves.
-const firstEscape = 0x10FF00
-
-// escape makes the texts of an envelope UTF-8 and marks it. It reports whether
+// escape makes the texts of an envelope UTF-8, as protobuf's texts are and log
+// lines need not be (see [event.EscapeText]), and marks it. It reports whether
 // there was anything to do.
 func escape(env *hindcastv1.Envelope) bool {
 	valid := true
@@ -25,7 +21,7 @@ func escape(env *hindcastv1.Envelope) bool {
 	if valid || env.GetEscaped() {
 		return false
 	}
-	changeTexts(env.ProtoReflect(), escapeText)
+	changeTexts(env.ProtoReflect(), event.EscapeText)
 	env.Escaped = true
 	return true
 }
@@ -40,36 +36,8 @@ func escapeAll(list []*hindcastv1.Envelope) bool {
 
 // unescape is the inverse of escape.
 func unescape(env *hindcastv1.Envelope) {
-	changeTexts(env.ProtoReflect(), unescapeText)
+	changeTexts(env.ProtoReflect(), event.UnescapeText)
 	env.Escaped = false
-}
-
-func escapeText(s string) string {
-	var b strings.Builder
-	for i := 0; i < len(s); {
-		c, n := utf8.DecodeRuneInString(s[i:])
-		if (c == utf8.RuneError && n == 1) || c >= firstEscape {
-			for _, raw := range []byte(s[i : i+n]) {
-				b.WriteRune(firstEscape + rune(raw))
-			}
-		} else {
-			b.WriteString(s[i : i+n])
-		}
-		i += n
-	}
-	return b.String()
-}
-
-func unescapeText(s string) string {
-	var b strings.Builder
-	for _, c := range s {
-		if c >= firstEscape {
-			b.WriteByte(byte(c - firstEscape))
-		} else {
-			b.WriteRune(c)
-		}
-	}
-	return b.String()
 }
 
 // changeTexts puts what change makes of it in the place of every text of a

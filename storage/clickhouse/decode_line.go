@@ -1,7 +1,6 @@
 package clickhouse
 
 import (
-	"encoding/json"
 	"fmt"
 	"maps"
 
@@ -56,14 +55,4 @@ func (d *lineDecoder) labels(stream, metadata string) (event.Labels, error) {
 	maps.Copy(merged, labels)
 	maps.Copy(merged, own)
 	return merged, nil
-}
-
-func decodeLabels(text string, labels *event.Labels) error {
-	if text == "" {
-		return nil
-	}
-	if err := json.Unmarshal([]byte(text), labels); err != nil {
-		return fmt.Errorf("decode labels of a line: %w", err)
-	}
-	return nil
 }

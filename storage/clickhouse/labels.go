@@ -2,12 +2,14 @@ package clickhouse
 
 import (
 	"encoding/json"
+	"fmt"
 
 	"github.com/hindcast/hindcast/ingest/event"
 )
 
 // labelsJSON writes labels as a JSON object, their names in ascending order; ""
-// for none. Bytes that are not UTF-8 become U+FFFD.
+// for none. Bytes that are not UTF-8 become characters that stand for them: see
+// [event.EscapeText].
 func labelsJSON(l event.Labels) string {
 	if len(l) == 0 {
 		return ""
@@ -29,7 +31,7 @@ func labelsJSON(l event.Labels) string {
 func appendJSON(b []byte, s string) []byte {
 	for i := range len(s) {
 		if c := s[i]; c < ' ' || c > '~' || c == '"' || c == '\\' {
-			quoted, err := json.Marshal(s)
+			quoted, err := json.Marshal(event.EscapeText(s))
 			if err != nil {
 				return append(b, `""`...) // a string always encodes
 			}
@@ -39,4 +41,23 @@ func appendJSON(b []byte, s string) []byte {
 	b = append(b, '"')
 	b = append(b, s...)
 	return append(b, '"')
+}
+
+// decodeLabels reads what labelsJSON wrote, and leaves labels nil for none.
+func decodeLabels(text string, labels *event.Labels) error {
+	if text == "" {
+		return nil
+	}
+	if err := json.Unmarshal([]byte(text), labels); err != nil {
+		return fmt.Errorf("decode labels of a line: %w", err)
+	}
+	if event.UnescapeText(text) == text {
+		return nil
+	}
+	plain := make(event.Labels, len(*labels))
+	for name, value := range *labels {
+		plain[event.UnescapeText(name)] = event.UnescapeText(value)
+	}
+	*labels = plain
+	return nil
 }
