@@ -231,7 +231,7 @@ func (c *copyCmd) openFrom(ctx context.Context, s *streams, loaded config.Config
 		}
 		return b, b.Close, nil
 	}
-	return openCopied(ctx, s, loaded, c.From)
+	return openCopied(ctx, s, loaded, c.From, true)
 }
 
 func (c *copyCmd) openTo(ctx context.Context, s *streams, loaded config.Config, state *transfer.State) (transfer.Target, func() error, error) {
@@ -242,12 +242,13 @@ func (c *copyCmd) openTo(ctx context.Context, s *streams, loaded config.Config, 
 		}
 		return b, b.Close, nil
 	}
-	return openCopied(ctx, s, loaded, c.To)
+	return openCopied(ctx, s, loaded, c.To, false)
 }
 
-// openCopied opens a store.
-func openCopied(ctx context.Context, s *streams, loaded config.Config, spec copySpec) (*transfer.Store, func() error, error) {
-	store, err := server.OpenStore(ctx, string(spec), server.StoreOptions{Config: loaded, Logger: s.log})
+// openCopied opens a store, which is made unless it must exist. A file must have
+// been looked for before.
+func openCopied(ctx context.Context, s *streams, loaded config.Config, spec copySpec, existing bool) (*transfer.Store, func() error, error) {
+	store, err := server.OpenStore(ctx, string(spec), server.StoreOptions{Config: loaded, Existing: existing, Logger: s.log})
 	if err != nil {
 		if spec.file() != "" && errors.Is(err, storage.ErrUnavailable) {
 			err = fmt.Errorf("%w; a store in a file has one user: stop hindcast serve first", err)

@@ -40,8 +40,8 @@ var _ storage.Store = (*Store)(nil)
 var errClosed = fmt.Errorf("store is closed: %w", storage.ErrUnavailable)
 
 // Open connects to the servers that a DSN names (see [ParseDSN]), makes the
-// database and its tables where they do not exist, and brings an older schema up
-// to date; a newer one is [storage.ErrNewerSchema]. A server that does not
+// database and its tables where they do not exist (see [Options.Existing]), and
+// brings an older schema up to date; a newer one is [storage.ErrNewerSchema]. A server that does not
 // answer is [storage.ErrUnavailable]. ctx bounds the opening only.
 func Open(ctx context.Context, dsn string, o Options) (*Store, error) {
 	if o.Logger == nil {
@@ -59,7 +59,7 @@ func Open(ctx context.Context, dsn string, o Options) (*Store, error) {
 }
 
 func (s *Store) connect(ctx context.Context, target *Target, o Options) error {
-	if err := migrate(ctx, target, s.schema, o.Logger); err != nil {
+	if err := migrate(ctx, target, s.schema, o); err != nil {
 		return err
 	}
 	conn, err := target.connect()

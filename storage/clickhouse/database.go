@@ -9,6 +9,8 @@ import (
 	"github.com/ClickHouse/clickhouse-go/v2"
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
 	"github.com/ClickHouse/clickhouse-go/v2/lib/proto"
+
+	"github.com/hindcast/hindcast/storage"
 )
 
 // oldest is the oldest server that is taken: the long-term release of August
@@ -21,6 +23,9 @@ func (m *migration) prepareDatabase(ctx context.Context) error {
 	err := checkServer(ctx, m.conn)
 	if code(err) != codeUnknownDatabase {
 		return classifyOpen(ctx, err)
+	}
+	if m.existing {
+		return fmt.Errorf("the database %s does not exist: %w", quoteName(m.schema.database), storage.ErrNotFound)
 	}
 	outside, err := m.target.connectOutside()
 	if err != nil {

@@ -44,8 +44,8 @@ func Migrate(ctx context.Context, dsn string, o Options, dryRun bool, report fun
 // migrate is what [Open] does of [Migrate]: it leaves an existing table's TTL as
 // it is, and warns when that is not what is configured. When the schema is
 // current, it changes nothing and needs no right to.
-func migrate(ctx context.Context, target *Target, s schema, log *slog.Logger) error {
-	m := migration{target: target, schema: s, log: log}
+func migrate(ctx context.Context, target *Target, s schema, o Options) error {
+	m := migration{target: target, schema: s, log: o.Logger, existing: o.Existing}
 	return m.run(ctx, false)
 }
 
@@ -55,7 +55,9 @@ type migration struct {
 	schema schema
 	log    *slog.Logger
 	dryRun bool
-	report func(Change)
+	// existing is [Options.Existing].
+	existing bool
+	report   func(Change)
 
 	conn    driver.Conn
 	missing bool // the database, in a dry run
@@ -123,6 +125,9 @@ func (m *migration) bringUp(ctx context.Context) error {
 		if current, err = m.readState(ctx); err != nil {
 			return err
 		}
+	}
+	if current.version == 0 && m.existing {
+		return fmt.Errorf("there is no store in the database %s: %w", quoteName(m.schema.database), storage.ErrNotFound)
 	}
 	if int(current.version) > len(files) {
 		return fmt.Errorf("schema %d, this binary knows %d: %w", current.version, len(files), storage.ErrNewerSchema)

@@ -47,6 +47,24 @@ func closeStore(t *testing.T, s *Store) {
 	}
 }
 
+// TestOpenExisting opens what is to be read from: nothing is made.
+func TestOpenExisting(t *testing.T) {
+	engine := enginetest.Shared(t)
+	missing, empty, there := engine.DSN("is_not_there_either"), engine.Database(t), engine.Database(t)
+	for dsn, want := range map[string]string{missing: "does not exist", empty: "there is no store in the database"} {
+		_, err := Open(t.Context(), dsn, Options{Existing: true})
+		if !errors.Is(err, storage.ErrNotFound) || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: got error %v, want %q, not found", dsn, err, want)
+		}
+	}
+	made := engine.Query(t, "SELECT (SELECT count() FROM system.databases WHERE name = 'is_not_there_either') + (SELECT count() FROM system.tables WHERE database = '"+databaseOf(t, empty)+"')")
+	if made[0][0] != "0" {
+		t.Errorf("%s databases and tables were made", made[0][0])
+	}
+	closeStore(t, mustOpen(t, there, Options{}))
+	closeStore(t, mustOpen(t, there, Options{Existing: true}))
+}
+
 // TestOpenMakesTheDatabase opens a database that does not exist.
 func TestOpenMakesTheDatabase(t *testing.T) {
 	engine := enginetest.Shared(t)

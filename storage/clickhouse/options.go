@@ -27,19 +27,10 @@ type Options struct {
 	Version string
 	// Batching says how appends are joined.
 	Batching Batching
-
-	// BatchRows, BatchBytes and BatchAge say when joined batches are written: at
-	// so many rows or bytes, or when the oldest has waited so long. 0 are the
-	// defaults: 100,000, 32 MiB, 200 ms.
-	BatchRows  int
-	BatchBytes int64
-	BatchAge   time.Duration
-	// QueueBytes bounds what waits to be written; Append waits beyond it.
-	// Default 128 MiB.
-	QueueBytes int64
-	// OnCommit, when set, is called after every group of appended batches. It
-	// must return quickly, and may be called concurrently.
-	OnCommit func(Commit)
+	// Existing makes [Open] refuse a database in which there is no store, with
+	// [storage.ErrNotFound], instead of making one. An older schema is still
+	// brought up to date.
+	Existing bool
 }
 
 // Secret is a text that is not printed.

@@ -69,11 +69,15 @@ type StoreOptions struct {
 	// Replay says that one sender waits for each answer before it sends more: then
 	// a ClickHouse gets inserts as often as they come, and not a few in a second.
 	Replay bool
+	// Existing refuses a ClickHouse database in which there is no store, with
+	// [storage.ErrNotFound], instead of making one.
+	Existing bool
 	// Logger is told what happens; it must not be nil.
 	Logger *slog.Logger
 }
 
-// OpenStore opens what a --store names, and makes it when it does not exist.
+// OpenStore opens what a --store names, and makes it when it does not exist; see
+// [StoreOptions.Existing].
 func OpenStore(ctx context.Context, spec string, o StoreOptions) (storage.Store, error) {
 	if clickhouse.IsDSN(spec) {
 		return openClickHouse(ctx, spec, o)
@@ -117,6 +121,7 @@ const (
 // been waited for long enough.
 func openClickHouse(ctx context.Context, dsn string, o StoreOptions) (storage.Store, error) {
 	options := ClickHouseOptions(o.Config, o.Logger)
+	options.Existing = o.Existing
 	if o.Replay {
 		options.Batching.Age = time.Millisecond
 	}
