@@ -44,8 +44,10 @@ type queue struct {
 	closed  bool
 	jobs    [lanes][]*job
 	waiting [lanes]struct{ rows, bytes int64 }
-	// underWay is how many groups of a lane are being written.
+	// underWay is how many groups of a lane are being written, ended when one
+	// was written last.
 	underWay [lanes]int
+	ended    [lanes]time.Time
 	// busy are the chunks that are being written: another job with one of them
 	// waits, so that the later one counts.
 	busy map[event.ChunkID]bool
@@ -81,7 +83,8 @@ func (q *queue) next(l lane) ([]*job, bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	for {
-		wait := q.paces[l].wait(time.Now())
+		now := time.Now()
+		wait := max(q.paces[l].wait(now), q.ended[l].Add(company).Sub(now))
 		full := q.holds(l, q.rows, q.bytes)
 		switch {
 		case len(q.jobs[l]) == 0 && q.closed:
@@ -105,6 +108,10 @@ func (q *queue) next(l lane) ([]*job, bool) {
 		}
 	}
 }
+
+// company is how long the first that comes after a group waits for others: who
+// has got an answer appends again, and so do those beside it.
+const company = 10 * time.Millisecond
 
 // holds reports whether so much waits in a lane.
 func (q *queue) holds(l lane, rows, bytes int64) bool {
@@ -157,6 +164,7 @@ func (q *queue) finished(group []*job) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.underWay[group[0].lane]--
+	q.ended[group[0].lane] = time.Now()
 	for _, j := range group {
 		for _, c := range j.batch.chunks {
 			delete(q.busy, c.id)
