@@ -270,7 +270,8 @@ func TestMigrateTTL(t *testing.T) {
 	want := map[string]string{
 		"lines": "TTL inserted_at + toIntervalSecond(1728000)", "counts": "TTL inserted_at + toIntervalSecond(432000)",
 		"asides": "TTL inserted_at + toIntervalSecond(86400)", "events": "", "observations": "",
-		"replaced": "TTL toDateTime(replaced_at) + toIntervalSecond(432000)",
+		// As long as the lines: those that are hidden must not be seen again.
+		"replaced": "TTL toDateTime(replaced_at) + toIntervalSecond(1728000)",
 	}
 	for table, clause := range want {
 		engine := engine.Query(t, "SELECT engine_full FROM system.tables WHERE database = '"+database+"' AND name = '"+table+"'")[0][0]

@@ -90,9 +90,18 @@ func (s schema) ages() map[string]tableTTL {
 		"asides":       {s.ttl.Asides, "inserted_at"},
 		"lines":        {s.ttl.Lines, "inserted_at"},
 		"counts":       {s.ttl.Counts, "inserted_at"},
-		"chunks":       {s.ttl.Counts, "toDateTime(appended_at)"},
-		"replaced":     {s.ttl.Counts, "toDateTime(replaced_at)"},
+		// What was hidden must not come to light again.
+		"chunks":   {s.ttl.logs(), "toDateTime(appended_at)"},
+		"replaced": {s.ttl.logs(), "toDateTime(replaced_at)"},
 	}
+}
+
+// logs is the longer one of the lives of lines and counts.
+func (t TTL) logs() time.Duration {
+	if t.Lines == 0 || t.Counts == 0 {
+		return 0
+	}
+	return max(t.Lines, t.Counts)
 }
 
 type tableTTL struct {
