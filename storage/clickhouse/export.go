@@ -7,9 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
-	"github.com/ClickHouse/clickhouse-go/v2"
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
 
 	"github.com/hindcast/hindcast/ingest/event"
@@ -25,9 +23,6 @@ const (
 	exportBytes = 4 << 20
 )
 
-// exportTimeout bounds a query of an export: some look at a whole day of lines.
-const exportTimeout = 10 * time.Minute
-
 // Identity implements [storage.Exporter].
 func (s *Store) Identity() string { return fmt.Sprintf("%016x", s.identity) }
 
@@ -39,8 +34,7 @@ func (s *Store) ExportSize(ctx context.Context) (storage.ExportSize, error) {
 		return storage.ExportSize{}, fmt.Errorf("size of an export: %w", err)
 	}
 	defer leave()
-	ctx, cancel := patient(ctx)
-	defer cancel()
+	ctx = patient(ctx)
 	var n storage.ExportSize
 	for _, part := range []struct {
 		to    *int64
@@ -57,12 +51,6 @@ func (s *Store) ExportSize(ctx context.Context) (storage.ExportSize, error) {
 		}
 	}
 	return n, nil
-}
-
-// patient is the context of a query that may take long.
-func patient(ctx context.Context) (context.Context, context.CancelFunc) {
-	ctx, cancel := context.WithTimeout(ctx, exportTimeout)
-	return clickhouse.Context(ctx, clickhouse.WithSettings(clickhouse.Settings{"max_execution_time": int(exportTimeout / time.Second)})), cancel
 }
 
 // Export implements [storage.Exporter]. Facts come in the order of their IDs,
@@ -152,9 +140,7 @@ func (s *Store) paged(load func(context.Context, event.ID, *event.Batch) (event.
 		}
 		for {
 			var b event.Batch
-			bounded, cancel := patient(ctx)
-			last, err := load(bounded, after, &b)
-			cancel()
+			last, err := load(patient(ctx), after, &b)
 			if err != nil || last.IsZero() {
 				return err
 			}

@@ -93,8 +93,7 @@ func parseChunkPlace(text string) (*chunkPlace, error) {
 // chunkHeads lists the chunks behind a place. The table is small beside what it
 // names, and is read whole for every page.
 func (s *Store) chunkHeads(ctx context.Context, after *chunkPlace) ([]chunkHead, error) {
-	ctx, cancel := patient(ctx)
-	defer cancel()
+	ctx = patient(ctx)
 	where := shown
 	if after != nil {
 		where += fmt.Sprintf(" AND from_second >= %d AND (from_second > %[1]d OR (chunk, source) > (%s, %d))", after.from, idLiteral(event.ID(after.chunk)), after.source)
@@ -156,8 +155,7 @@ func (s *Store) wholeChunks(ctx context.Context, heads []chunkHead) (b event.Bat
 
 // fill reads the lines and counts of sources between two seconds.
 func (s *Store) fill(ctx context.Context, f *filler, from, until int64, sources []uint64) error {
-	ctx, cancel := patient(ctx)
-	defer cancel()
+	ctx = patient(ctx)
 	list := inList(sources, number)
 	first, end := secondLiteral(from), secondLiteral(until)
 	err := s.rows(ctx, fmt.Sprintf(exportAllLines, timeLiteral(time.Unix(from, 0)), timeLiteral(time.Unix(until, 0)), list), f.line)

@@ -74,8 +74,7 @@ func (s *Store) exportDerived(ctx context.Context, position string, yield func([
 // publications lists the latest revisions behind a place, in the order in which
 // they were published.
 func (s *Store) publications(ctx context.Context, place string) ([]publishedAs, error) {
-	ctx, cancel := patient(ctx)
-	defer cancel()
+	ctx = patient(ctx)
 	after := "1"
 	if place != "" {
 		fields := strings.Split(place, "_")
@@ -107,8 +106,7 @@ func (s *Store) publications(ctx context.Context, place string) ([]publishedAs, 
 
 // derived reads revisions, those that are still there, in the given order.
 func (s *Store) derived(ctx context.Context, list []publishedAs) ([]storage.Derived, error) {
-	ctx, cancel := patient(ctx)
-	defer cancel()
+	ctx = patient(ctx)
 	ids := make([]event.ID, len(list))
 	for i := range list {
 		ids[i] = list[i].incident

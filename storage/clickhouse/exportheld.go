@@ -30,8 +30,7 @@ func (s *Store) held(ctx context.Context, chunks []event.ChunkID) (map[event.Chu
 	if len(chunks) == 0 {
 		return all, nil
 	}
-	ctx, cancel := patient(ctx)
-	defer cancel()
+	ctx = patient(ctx)
 	ids := make([]event.ID, len(chunks))
 	for i := range chunks {
 		ids[i] = event.ID(chunks[i])

@@ -78,8 +78,7 @@ func parseOrphanPlace(place string) (day string, source uint64, err error) {
 
 // logDays are the days, as 20060102, of which there are lines or counts.
 func (s *Store) logDays(ctx context.Context) ([]string, error) {
-	ctx, cancel := patient(ctx)
-	defer cancel()
+	ctx = patient(ctx)
 	days := make(map[string]uint64)
 	for _, table := range []string{"lines", "counts"} {
 		found, err := s.countRows(ctx, table, "1")
@@ -94,8 +93,7 @@ func (s *Store) logDays(ctx context.Context) ([]string, error) {
 // orphansOf are the sources of a day that no chunk names, with how many rows
 // each has.
 func (s *Store) orphansOf(ctx context.Context, day string) (map[uint64]uint64, error) {
-	ctx, cancel := patient(ctx)
-	defer cancel()
+	ctx = patient(ctx)
 	orphans := make(map[uint64]uint64)
 	for _, table := range []string{"lines", "counts"} {
 		err := s.rows(ctx, fmt.Sprintf("SELECT source, count() FROM %s WHERE _partition_id = %s AND source %s NOT IN (SELECT source FROM chunks) AND %s GROUP BY source",

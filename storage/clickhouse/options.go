@@ -58,6 +58,8 @@ const (
 	// insertTimeout bounds an insert. It is shorter than the feed's overlap.
 	insertTimeout = 30 * time.Second
 	queryTimeout  = 30 * time.Second
+	// patientTimeout bounds a query or a deletion that nobody waits for.
+	patientTimeout = 10 * time.Minute
 	// readTimeout bounds the wait for any answer, also that of statements which
 	// the whole cluster executes.
 	readTimeout = 5 * time.Minute

@@ -24,6 +24,7 @@ func (s *Store) Prune(ctx context.Context, policy storage.Retention) error {
 		return fmt.Errorf("prune: %w", err)
 	}
 	defer leave()
+	ctx = patient(ctx)
 	// What is cited is copied before it goes.
 	steps := []struct {
 		what string
@@ -263,9 +264,14 @@ func (s *Store) deleteRows(ctx context.Context, table, partition, where string) 
 		s.schema.local(table), s.schema.on(), quoteText(partition), where))
 }
 
-// mutate runs a statement that changes rows, and waits until it is done.
+// mutate runs a statement that changes rows, and waits until it is done, for
+// [patientTimeout] at most.
 func (s *Store) mutate(ctx context.Context, statement string) error {
-	ctx = clickhouse.Context(ctx, clickhouse.WithSettings(clickhouse.Settings{"mutations_sync": 1, "lightweight_deletes_sync": 1}))
+	ctx, cancel := context.WithTimeout(ctx, patientTimeout)
+	defer cancel()
+	ctx = clickhouse.Context(ctx, clickhouse.WithSettings(clickhouse.Settings{
+		"mutations_sync": 1, "lightweight_deletes_sync": 1, "max_execution_time": int(patientTimeout / time.Second),
+	}))
 	return classify(ctx, s.conn.Exec(ctx, statement))
 }
 

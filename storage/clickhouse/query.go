@@ -46,10 +46,14 @@ func timeLiteral(t time.Time) string {
 	return fmt.Sprintf("fromUnixTimestamp64Nano(%d, 'UTC')", nanos(t))
 }
 
-// rows asks for rows and visits them, within [queryTimeout]. What it returns is
-// classified: see [classify].
+// rows asks for rows and visits them, within [queryTimeout] or what [patient]
+// says. What it returns is classified: see [classify].
 func (s *Store) rows(ctx context.Context, query string, visit func(driver.Rows) error) error {
-	ctx, cancel := context.WithTimeout(ctx, queryTimeout)
+	limit := queryTimeout
+	if ctx.Value(patience{}) != nil {
+		limit = patientTimeout
+	}
+	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	rows, err := s.conn.Query(ctx, query)
 	if err != nil {
@@ -62,6 +66,15 @@ func (s *Store) rows(ctx context.Context, query string, visit func(driver.Rows) 
 		}
 	}
 	return classify(ctx, rows.Err())
+}
+
+// patience is the key of what marks a context of [patient].
+type patience struct{}
+
+// patient is the context of queries that nobody waits for, and that may take
+// long: some look at a whole day of lines. Each has [patientTimeout].
+func patient(ctx context.Context) context.Context {
+	return clickhouse.Context(context.WithValue(ctx, patience{}, true), clickhouse.WithSettings(clickhouse.Settings{"max_execution_time": int(patientTimeout / time.Second)}))
 }
 
 // row asks for the one row that there is; none is [storage.ErrNotFound].
