@@ -118,18 +118,19 @@ func TestRefuses(t *testing.T) {
 		`{"mute":{}}`: "mute.fingerprint: required, or labels",
 		`{"silence":{"id":"s","action":"forgotten"}}`:                                          `silence.action: "forgotten" is not known`,
 		`{"silence":{"id":"s","action":"created","matcher_sets":[{"matchers":[{"op":"~"}]}]}}`: `silence.matcher_sets[0].matchers[0].op: "~" is not`,
-		`{"commit":{}}`:                                     "commit.sha: required",
-		`{"message":{"text":"x"}}`:                          "message.author: required",
-		`{"message":{"author":"a"}}`:                        "message.text: required",
-		`{"acknowledgement":{}}`:                            "acknowledgement.actor: required",
-		`{"source":{}}`:                                     "source.status: required",
-		`{"alert":{}}`:                                      "alert.labels: required",
-		`{"alert":{"labels":{"a":"b"}}}`:                    "alert.starts_at: required",
-		alert + `,"sent_fingerprints":["x"]}}`:              "alert.sent_fingerprints[0]: ",
-		`{"log_lines":{"lines":[{"stream":1,"text":"x"}]}}`: "log_lines.lines[0].stream: 1 is none of the 1 streams",
-		`{"log_lines":{"lines":[{"level":"loud"}]}}`:        `log_lines.lines[0].level: "loud" is not a level`,
-		`{"log_lines":{"counts":[{}]}}`:                     "log_lines.counts[0].n: 0 lines",
-		`{"id":"zz","log_lines":{"lines":[]}}`:              `id: "zz" is no ID of log lines`,
+		`{"commit":{}}`:                                                          "commit.sha: required",
+		`{"message":{"text":"x"}}`:                                               "message.author: required",
+		`{"message":{"author":"a"}}`:                                             "message.text: required",
+		`{"acknowledgement":{}}`:                                                 "acknowledgement.actor: required",
+		`{"source":{}}`:                                                          "source.status: required",
+		`{"alert":{}}`:                                                           "alert.labels: required",
+		`{"alert":{"labels":{"a":"b"}}}`:                                         "alert.starts_at: required",
+		alert + `,"sent_fingerprints":["x"]}}`:                                   "alert.sent_fingerprints[0]: ",
+		`{"log_lines":{"lines":[{"stream":1,"text":"x"}]}}`:                      "log_lines.lines[0].stream: 1 is none of the 1 streams",
+		`{"log_lines":{"lines":[{"level":"loud"}]}}`:                             `log_lines.lines[0].level: "loud" is not a level`,
+		`{"log_lines":{"counts":[{"n":"1","second":"1099511627776"}]}}`:          "log_lines.counts[0].second: 1099511627776 seconds is outside 1970 to 2200",
+		`{"log_lines":{"counts":[{}]}}`:                                          "log_lines.counts[0].n: 0 lines",
+		`{"id":"zz","log_lines":{"lines":[]}}`:                                   `id: "zz" is no ID of log lines`,
 		`{"log_lines":{"lines":[` + strings.Repeat("{},", MaxLines+20) + `{}]}}`: "more than 200000 objects",
 		`[` + strings.Repeat("0,", MaxEnvelopes) + `0]`:                          "more than 100000 envelopes",
 		strings.Repeat("{}\n", MaxEnvelopes+2):                                   "more than 100000 envelopes",
@@ -147,9 +148,13 @@ func TestRefuses(t *testing.T) {
 
 func TestClampsTimesAmongOthers(t *testing.T) {
 	batch := decode(t, `[{"service":"s","change":{},"occurred_at":"0001-01-01T00:00:00Z"},{"service":"s","change":{},"occurred_at":"9999-01-01T00:00:00Z"},
-		{"silence":{"id":"s","action":"created","ends_at":"0001-01-01T00:00:00Z"},"occurred_at":"2026-11-22T15:19:37Z"}]`)
-	if len(batch.Events) != 3 {
-		t.Fatalf("%d events, want 3", len(batch.Events))
+		{"silence":{"id":"s","action":"created","ends_at":"0001-01-01T00:00:00Z"},"occurred_at":"2026-11-22T15:19:37Z"},
+		{"log_lines":{"counts":[{"n":"1","second":"-1"},{"n":"1","second":"1099511627776"}]}}]`)
+	if len(batch.Events) != 3 || len(batch.Chunks) != 1 {
+		t.Fatalf("%d events and %d chunks, want 3 and 1", len(batch.Events), len(batch.Chunks))
+	}
+	if counts := batch.Chunks[0].Counts; counts[0].Second != event.MinTime.Unix() || counts[1].Second != event.MaxTime.Unix()-1 {
+		t.Errorf("counts of the seconds %d and %d", counts[0].Second, counts[1].Second)
 	}
 	early, late, unending := batch.Events[0], batch.Events[1], batch.Events[2]
 	if !early.OccurredAt.Equal(event.MinTime) || !early.ClockSuspect || late.OccurredAt.Year() != 2199 || !late.ClockSuspect {

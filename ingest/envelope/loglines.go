@@ -76,7 +76,7 @@ func logCount(r *reader, field string, c *hindcastv1.LogCount) event.Count {
 			Version:     c.GetVersion(),
 			Level:       level(r, field, c.GetLevel()),
 			Pattern:     pattern(r, field, c.GetPattern()),
-			Second:      c.GetSecond(),
+			Second:      r.second(field+".second", c.GetSecond()),
 		},
 		N:         c.GetN(),
 		First:     r.time(field+".first", c.GetFirst()),

@@ -129,6 +129,14 @@ func (r *reader) time(field string, ts *timestamppb.Timestamp) time.Time {
 	return time.Time{}
 }
 
+// second is a second since 1970. One of a backup is taken as it is.
+func (r *reader) second(field string, s int64) int64 {
+	if r.restore {
+		return s
+	}
+	return r.time(field, &timestamppb.Timestamp{Seconds: s}).Unix()
+}
+
 // end is a time of which the year 1 says that there is none, as in Alertmanager.
 func (r *reader) end(field string, ts *timestamppb.Timestamp) time.Time {
 	if ts == nil || ts.AsTime().IsZero() {

@@ -165,7 +165,7 @@ func drawChunk(t *rapid.T) event.Chunk {
 	c.Counts = some(t, "counts", 3, func(t *rapid.T) event.Count {
 		return event.Count{
 			CountKey: event.CountKey{Service: word(t), Environment: word(t), Version: word(t), Level: anyLevel(t), Pattern: event.PatternID(fingerprint(t)),
-				Second: rapid.Int64().Draw(t, "second")},
+				Second: rapid.Int64Range(event.MinTime.Unix(), event.MaxTime.Unix()-1).Draw(t, "second")},
 			N: rapid.Int64Min(1).Draw(t, "n"), First: instant(t), Last: instant(t), Digest: rapid.Uint64().Draw(t, "digest"),
 			Template: word(t), Sample: word(t), Upstreams: some(t, "upstreams", 3, word),
 		}
