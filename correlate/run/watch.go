@@ -33,34 +33,38 @@ func (w *watched) stuck() error {
 	return nil
 }
 
-// wait begins to wait for an answer. The caller calls what it returns with the
-// answer.
-func (w *watched) wait() (answered func()) {
+// asked begins to wait for an answer, answered ends that.
+func (w *watched) asked() {
 	now := time.Now()
 	w.since.Store(&now)
-	return func() { w.since.Store(nil) }
 }
 
+func (w *watched) answered() { w.since.Store(nil) }
+
 func (w *watched) Since(ctx context.Context, cursor storage.Cursor, limit int) (storage.FactPage, storage.Cursor, error) {
-	defer w.wait()()
+	w.asked()
+	defer w.answered()
 	return w.Store.Since(ctx, cursor, limit)
 }
 
 // Window begins to wait anew with each page.
 func (w *watched) Window(ctx context.Context, from, to time.Time, yield func(storage.FactPage) error) error {
-	defer w.wait()()
+	w.asked()
+	defer w.answered()
 	return w.Store.Window(ctx, from, to, func(p storage.FactPage) error {
-		defer w.wait()
+		defer w.asked()
 		return yield(p)
 	})
 }
 
 func (w *watched) Counts(ctx context.Context, q storage.CountQuery) ([]event.Count, error) {
-	defer w.wait()()
+	w.asked()
+	defer w.answered()
 	return w.Store.Counts(ctx, q)
 }
 
 func (w *watched) Publish(ctx context.Context, claim storage.Claim, derived []storage.Derived) error {
-	defer w.wait()()
+	w.asked()
+	defer w.answered()
 	return w.Store.Publish(ctx, claim, derived)
 }

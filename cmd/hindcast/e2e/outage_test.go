@@ -26,7 +26,7 @@ import (
 // TestEngineKilled kills the engine several times, and starts it again.
 func TestEngineKilled(t *testing.T) {
 	e := enginetest.Start(t, enginetest.Options{})
-	o := startOutage(t, e, e.DSN("hindcast"))
+	o := startOutage(t, e.DSN("hindcast"))
 	kills := 3
 	if testing.Short() {
 		kills = 1
@@ -46,7 +46,8 @@ func TestEngineKilled(t *testing.T) {
 func TestEngineFrozen(t *testing.T) {
 	e := enginetest.Start(t, enginetest.Options{})
 	// What waits for the engine gives up after this time.
-	o := startOutage(t, e, e.DSN("hindcast")+"?read_timeout=3s")
+	o := startOutage(t, e.DSN("hindcast")+"?read_timeout=3s")
+	t.Cleanup(func() { e.Thaw(t) }) // hindcast would not stop in time without
 	freezes := 2
 	if testing.Short() {
 		freezes = 1
@@ -67,7 +68,7 @@ func TestEngineFrozen(t *testing.T) {
 // room again. What is stored can be read all the time.
 func TestEngineDiskFull(t *testing.T) {
 	e, data := startOnSmallDisk(t)
-	o := startOutage(t, e, e.DSN("hindcast"))
+	o := startOutage(t, e.DSN("hindcast"))
 	ballast := filepath.Join(data, "ballast")
 	fill(t, ballast)
 	o.refuses()
@@ -86,7 +87,7 @@ func TestEngineDiskFull(t *testing.T) {
 func TestEngineAnswersLate(t *testing.T) {
 	e := enginetest.Start(t, enginetest.Options{})
 	proxy := enginetest.NewProxy(t, e)
-	o := startOutage(t, e, proxy.DSN("hindcast"))
+	o := startOutage(t, proxy.DSN("hindcast"))
 	proxy.Delay(30 * time.Millisecond)
 	proxy.Reorder(1, 4)
 	o.progress(2)
@@ -101,7 +102,7 @@ func TestEngineAnswersLate(t *testing.T) {
 func TestEngineConnectionsBreak(t *testing.T) {
 	e := enginetest.Start(t, enginetest.Options{})
 	proxy := enginetest.NewProxy(t, e)
-	o := startOutage(t, e, proxy.DSN("hindcast"))
+	o := startOutage(t, proxy.DSN("hindcast"))
 	random := rand.New(rand.NewPCG(7, 7))
 	tables := []string{"chunks", "lines", "counts", "events", "observations", "asides", "journal", "holders", "pinned", "revisions"}
 	breaks := 40
@@ -132,7 +133,7 @@ func TestEngineConnectionsBreak(t *testing.T) {
 func TestEngineComesLater(t *testing.T) {
 	e := enginetest.Start(t, enginetest.Options{})
 	e.Kill(t)
-	o := newOutage(t, e, e.DSN("hindcast"))
+	o := newOutage(t, e.DSN("hindcast"))
 	o.awaitReady(http.StatusServiceUnavailable)
 	o.to.set(o.url)
 	o.refuses()
@@ -162,18 +163,18 @@ const (
 	liveness      = 40 * time.Second
 )
 
-// startOutage starts hindcast over an engine, and senders, and waits until both
+// startOutage starts hindcast over a store, and senders, and waits until both
 // are at work.
-func startOutage(t *testing.T, e *enginetest.Engine, store string) *outage {
+func startOutage(t *testing.T, store string) *outage {
 	t.Helper()
-	o := newOutage(t, e, store)
+	o := newOutage(t, store)
 	o.awaitReady(http.StatusOK)
 	o.to.set(o.url)
 	o.progress(2)
 	return o
 }
 
-func newOutage(t *testing.T, e *enginetest.Engine, store string) *outage {
+func newOutage(t *testing.T, store string) *outage {
 	t.Helper()
 	binary := buildHindcast(t)
 	o := &outage{t: t, store: store}
@@ -186,12 +187,6 @@ func newOutage(t *testing.T, e *enginetest.Engine, store string) *outage {
 	o.clients = newClients(t.Context(), &o.to, 2)
 	o.clients.pause = 50 * time.Millisecond
 	o.posting = o.clients.start(t)
-	// An engine that the test left stopped would keep hindcast from stopping.
-	t.Cleanup(func() {
-		if t.Failed() {
-			e.Thaw(t)
-		}
-	})
 	return o
 }
 
