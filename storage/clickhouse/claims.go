@@ -7,6 +7,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/ClickHouse/clickhouse-go/v2"
+
 	"github.com/hindcast/hindcast/ingest/event"
 	"github.com/hindcast/hindcast/storage"
 )
@@ -83,12 +85,19 @@ func (s *Store) holds(ctx context.Context, claim storage.Claim) error {
 	return nil
 }
 
-// command runs a statement that gives no rows.
+// command runs a statement that gives no rows, however long it is.
 func (s *Store) command(ctx context.Context, statement string) error {
 	ctx, cancel := context.WithTimeout(ctx, insertTimeout)
 	defer cancel()
+	if len(statement) >= longStatement {
+		ctx = clickhouse.Context(ctx, clickhouse.WithSettings(clickhouse.Settings{"max_query_size": len(statement) + 1}))
+	}
 	return classify(ctx, inTurn(ctx, func() error { return s.conn.Exec(ctx, statement) }))
 }
+
+// longStatement is the length, in bytes, from which on a statement says itself
+// that the engine should take it.
+const longStatement = 1 << 20
 
 // next is a number greater than all before it from this process: microseconds
 // since 1970 where the clock allows.

@@ -63,14 +63,16 @@ func (s *Store) readFences(ctx context.Context) (*knownFences, error) {
 	var keys, times []string
 	fencedAt := int64(math.MaxInt64)
 	last := ""
-	// The greatest come first; what fences a claim is the first of those.
-	err := s.rows(ctx, "SELECT epoch, owner, toUnixTimestamp64Micro(claimed_at) FROM claims ORDER BY epoch DESC, owner DESC, claimed_at", func(r driver.Rows) error {
+	// The greatest come first; what fences a claim is the first of those. A claim
+	// that was inserted twice does not fence itself.
+	err := s.rows(ctx, "SELECT epoch, owner, toUnixTimestamp64Micro(min(claimed_at)), count() FROM claims GROUP BY epoch, owner ORDER BY epoch DESC, owner DESC", func(r driver.Rows) error {
 		var owner string
 		var e, claimedAt int64
-		if err := r.Scan(&e, &owner, &claimedAt); err != nil {
+		var rows uint64
+		if err := r.Scan(&e, &owner, &claimedAt, &rows); err != nil {
 			return err
 		}
-		f.claims++
+		f.claims += rows
 		if len(keys) < mostFences {
 			if fencedAt < math.MaxInt64 {
 				keys, times = append(keys, bytesLiteral(fmt.Sprint(e, " ", owner))), append(times, fmt.Sprintf("toInt64(%d)", fencedAt))

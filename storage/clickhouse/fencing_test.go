@@ -313,3 +313,29 @@ func statement(begins string) func(*http.Request) bool {
 		return err == nil && bytes.HasPrefix(body, []byte(begins))
 	}
 }
+
+// TestClaimInsertedTwice: a claim whose insert was repeated on its way does not
+// fence itself.
+func TestClaimInsertedTwice(t *testing.T) {
+	s := openProcess(t, enginetest.Shared(t).Database(t))
+	first := claimOf(t, s, "a")
+	if err := s.command(t.Context(), "INSERT INTO claims (epoch, owner) SELECT epoch, owner FROM claims"); err != nil {
+		t.Fatal(err)
+	}
+	publishAs(t, s, first, titled("it", "of the first"))
+	wantTitle(t, s, "it", "of the first")
+	publishAs(t, s, claimOf(t, s, "b"), titled("it", "of the second"))
+	wantTitle(t, s, "it", "of the second")
+}
+
+// TestLargeTimeline publishes a timeline whose statement is longer than the
+// engine takes unasked: to refuse it would hold up all others.
+func TestLargeTimeline(t *testing.T) {
+	s := openProcess(t, enginetest.Shared(t).Database(t)+"?max_query_size=2000000")
+	title := strings.Repeat(`"\\`, 1<<16)
+	publishAs(t, s, claimOf(t, s, "a"), titled("it", title))
+	tl, err := s.Timeline(t.Context(), titled("it", "").Timeline.Incident.ID)
+	if err != nil || tl.Incident.Title != title {
+		t.Errorf("got a title of %d bytes and error %v, want %d bytes", len(tl.Incident.Title), err, len(title))
+	}
+}
