@@ -66,7 +66,7 @@ func IsDSN(text string) bool {
 func Redact(text string) string {
 	name, rest, ok := strings.Cut(text, "://")
 	if !ok {
-		return text
+		return redactMistaken(text)
 	}
 	at, query := strings.LastIndexByte(rest, '@'), strings.IndexByte(rest, '?')
 	switch {
@@ -81,6 +81,19 @@ func Redact(text string) string {
 		rest = user + rest[at:]
 	}
 	return name + "://" + rest
+}
+
+// redactMistaken is [Redact] for what was perhaps meant as a DSN.
+func redactMistaken(text string) string {
+	name, rest, ok := strings.Cut(text, ":")
+	switch {
+	case name == "sqlite":
+	case ok && strings.Contains(rest, "@"):
+		return name + ":…"
+	case strings.Contains(text, "?"):
+		return text[:strings.IndexByte(text, '?')]
+	}
+	return text
 }
 
 // ParseDSN reads a DSN:

@@ -75,6 +75,10 @@ func TestSecretsAreNotPrinted(t *testing.T) {
 		"http://u@127.0.0.1:1/db",
 		"clickhose://u:" + hush + "@127.0.0.1:1/db",
 		"clickhouse://h/db?password=p@" + hush,
+		"clickhouse:u:" + hush + "@127.0.0.1:1/db",
+		"clickhouse:/u:" + hush + "@127.0.0.1:1/db",
+		"u:" + hush + "@127.0.0.1:1/db",
+		"clickhouse//u@127.0.0.1/db?password=" + hush,
 	} {
 		texts = append(texts, Redact(dsn))
 		if target, err := ParseDSN(dsn, o); err != nil {

@@ -28,7 +28,7 @@ func (e StoreSpecError) Error() string {
 	case strings.HasPrefix(e.Spec, "clickhouse:"):
 		text += "; did you forget the two slashes?"
 	case !strings.Contains(e.Spec, ":"):
-		text += "; did you mean sqlite:" + e.Spec + "?"
+		text += "; did you mean sqlite:" + RedactStore(e.Spec) + "?"
 	}
 	return text
 }
