@@ -25,7 +25,8 @@ func (b *onClickHouse) copyLines(ctx context.Context) error {
 	copies := (missing + b.size.pushed - 1) / b.size.pushed
 	c := lineCopy{
 		first: first, length: max(last-first, 1), stretch: int64(b.size.spread) / int64(copies),
-		share: float64(missing) / float64(copies*b.size.pushed),
+		// Sources are chosen by a digest, so a share of them is about that share.
+		share: min(1.01*float64(missing)/float64(copies*b.size.pushed), 1),
 	}
 	began := time.Now()
 	for c.n = range copies {

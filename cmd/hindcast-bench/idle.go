@@ -13,6 +13,9 @@ import (
 // idleEngine measures what readers and senders of alerts wait for while nothing
 // else is going on.
 func (b *onClickHouse) idleEngine(ctx context.Context) error {
+	if err := b.settle(ctx); err != nil { // the server has just started
+		return err
+	}
 	for _, stage := range []func(context.Context) error{b.readTimelines, b.readLists, b.reachTimelines} {
 		if err := stage(ctx); err != nil {
 			return err
