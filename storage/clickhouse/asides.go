@@ -45,16 +45,9 @@ func (s *Store) asides(ctx context.Context, place string, limit int) (page stora
 		before = fmt.Sprintf("(received_at < %[1]s OR received_at = %[1]s AND id < %[2]s)", at, id)
 	}
 	err = s.rows(ctx, asidesQuery(before, limit+1), func(r driver.Rows) error {
-		var a event.Aside
-		var id []byte
-		var receivedAt int64
-		var road, raw string
-		if err := r.Scan(&id, &receivedAt, &road, &a.Class, &a.Reason, &raw); err != nil {
-			return fmt.Errorf("read aside: %w", err)
-		}
-		a.ID, a.ReceivedAt, a.Road, a.Raw = event.ID(id), timeOf(receivedAt), event.Road(road), []byte(raw)
+		a, err := scanAside(r)
 		page.Asides = append(page.Asides, a)
-		return nil
+		return err
 	})
 	if err != nil {
 		return page, err
@@ -70,7 +63,21 @@ func (s *Store) asides(ctx context.Context, place string, limit int) (page stora
 // asidesQuery chooses by the narrow columns and reads the wide ones of what was
 // chosen.
 func asidesQuery(before string, limit int) string {
-	return fmt.Sprintf(`SELECT id, toUnixTimestamp64Nano(received_at), road, class, reason, raw FROM asides FINAL
+	return fmt.Sprintf(`SELECT %s FROM asides FINAL
 		WHERE id IN (SELECT id FROM asides FINAL WHERE %s ORDER BY received_at DESC, id DESC LIMIT %d)
-		ORDER BY received_at DESC, id DESC`, before, limit) + finalByPartition
+		ORDER BY received_at DESC, id DESC`, asideFields, before, limit) + finalByPartition
+}
+
+// asideFields are what scanAside reads.
+const asideFields = "id, toUnixTimestamp64Nano(received_at), road, class, reason, raw"
+
+func scanAside(r driver.Rows) (a event.Aside, err error) {
+	var id []byte
+	var receivedAt int64
+	var road, raw string
+	if err := r.Scan(&id, &receivedAt, &road, &a.Class, &a.Reason, &raw); err != nil {
+		return a, fmt.Errorf("read aside: %w", err)
+	}
+	a.ID, a.ReceivedAt, a.Road, a.Raw = event.ID(id), timeOf(receivedAt), event.Road(road), payload(raw)
+	return a, nil
 }

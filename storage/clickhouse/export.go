@@ -223,17 +223,3 @@ func (s *Store) exportAsides(ctx context.Context, after event.ID, b *event.Batch
 		return a.ID, len(a.Raw) + len(a.Reason), err
 	})
 }
-
-// asideFields are what scanAside reads.
-const asideFields = "id, toUnixTimestamp64Nano(received_at), road, class, reason, raw"
-
-func scanAside(r driver.Rows) (a event.Aside, err error) {
-	var id []byte
-	var receivedAt int64
-	var road, raw string
-	if err := r.Scan(&id, &receivedAt, &road, &a.Class, &a.Reason, &raw); err != nil {
-		return a, fmt.Errorf("read aside: %w", err)
-	}
-	a.ID, a.ReceivedAt, a.Road, a.Raw = event.ID(id), timeOf(receivedAt), event.Road(road), payload(raw)
-	return a, nil
-}

@@ -57,7 +57,7 @@ func (s *Store) rows(ctx context.Context, query string, visit func(driver.Rows) 
 	defer cancel()
 	rows, err := s.conn.Query(ctx, query)
 	if err != nil {
-		return classify(ctx, concise(err))
+		return classify(ctx, err)
 	}
 	defer rows.Close()
 	for rows.Next() {
@@ -101,7 +101,7 @@ func classify(ctx context.Context, err error) error {
 	case ctx.Err() != nil && errors.Is(ctx.Err(), context.Canceled):
 		return context.Cause(ctx)
 	}
-	return fmt.Errorf("%w: %w", storage.ErrUnavailable, err)
+	return fmt.Errorf("%w: %w", storage.ErrUnavailable, concise(err))
 }
 
 // withToken makes the inserts under a context safe to repeat: the engine drops
