@@ -24,13 +24,15 @@ type copyCmd struct {
 	To         copySpec `name:"to" required:"" placeholder:"STORE" help:"To there: a store, which is made when it does not exist, or a backup: ndjson:PATH, compressed when PATH ends in .gz or .zst; ndjson:- is the standard output."`
 	ConfigFile string   `name:"config.file" placeholder:"FILE" help:"The configuration, for clickhouse."`
 	Checkpoint string   `name:"checkpoint" placeholder:"FILE" help:"Keep here how far the copy is. By default beside the file that is written, else beside that which is read, else in this folder."`
+	FactsOnly  bool     `name:"facts-only" xor:"timelines" help:"Copy no timelines: hindcast derives those of the target from the facts, when it serves it."`
+	Timelines  bool     `name:"timelines" xor:"timelines" help:"Copy the timelines also to a ClickHouse that another hindcast serves or has served. One that serves it then stops."`
 	Restart    bool     `name:"restart" help:"Begin anew where an earlier run did not end."`
 	RetryFor   span     `name:"retry.for" default:"15m" help:"Wait so long for a store that does not answer while it copies."`
 }
 
 // Help is the command's long help.
 func (copyCmd) Help() string {
-	return examples(`Copies all facts: events, alerts, log lines with their counts, and what was put aside, with their payloads and the times at which they were received. From store to store it copies the timelines too, so that links to incidents stay good; a timeline that the target knows as of a later revision stays as it is there. A backup holds facts only, one JSON object a line, as POST /ingest/events takes them: hindcast derives the timelines anew when it serves the store that the backup was restored to.
+	return examples(`Copies all facts: events, alerts, log lines with their counts, and what was put aside, with their payloads and the times at which they were received. From store to store it copies the timelines too, so that links to incidents stay good; a timeline that the target knows as of a later revision stays as it is there. Those of a ClickHouse that a hindcast serves, or has served, are left to it, unless --timelines is given. A backup holds facts only, one JSON object a line, as POST /ingest/events takes them: hindcast derives the timelines anew when it serves the store that the backup was restored to.
 
 When it is interrupted, by a signal, a crash or a store that went away, the same command goes on where it was. What was copied already is not doubled: copying again changes nothing. A backup takes its name when it is complete, and replaces an older one then.
 
@@ -189,7 +191,7 @@ func (c *copyCmd) copy(ctx context.Context, s *streams, loaded config.Config, st
 		show.say("checkpoint %s", file)
 	}
 	sum, err := transfer.Copy(ctx, from, to, state, transfer.Options{
-		From: c.From.name(), To: c.To.name(), Checkpoint: file, RetryFor: time.Duration(c.RetryFor),
+		From: c.From.name(), To: c.To.name(), Checkpoint: file, RetryFor: time.Duration(c.RetryFor), FactsOnly: c.FactsOnly,
 		Progress: show.progress, Notice: func(text string) { show.say("%s", text) },
 	})
 	show.clear()
@@ -242,7 +244,14 @@ func (c *copyCmd) openTo(ctx context.Context, s *streams, loaded config.Config, 
 		}
 		return b, b.Close, nil
 	}
-	return openCopied(ctx, s, loaded, c.To, false)
+	to, closeTo, err := openCopied(ctx, s, loaded, c.To, false)
+	if err != nil {
+		return nil, nil, err
+	}
+	if c.Timelines {
+		to.TakeOver()
+	}
+	return to, closeTo, nil
 }
 
 // openCopied opens a store, which is made unless it must exist. A file must have
@@ -255,7 +264,7 @@ func openCopied(ctx context.Context, s *streams, loaded config.Config, spec copy
 		}
 		return nil, nil, err
 	}
-	out, err := transfer.NewStore(store, fmt.Sprintf("copy by process %d", os.Getpid()))
+	out, err := transfer.NewStore(store, transfer.CopyOwner+" by "+server.ProcessName())
 	if err != nil {
 		return nil, nil, errors.Join(err, store.Close())
 	}

@@ -73,6 +73,20 @@ func (s *Store) latestClaim(ctx context.Context) (c storage.Claim, err error) {
 	return c, nil
 }
 
+// Owner is who claimed the derived state last; "" when nobody has.
+func (s *Store) Owner(ctx context.Context) (string, error) {
+	leave, err := s.enter()
+	if err != nil {
+		return "", fmt.Errorf("owner: %w", err)
+	}
+	defer leave()
+	claim, err := s.latestClaim(ctx)
+	if err != nil {
+		return "", fmt.Errorf("owner: %w", err)
+	}
+	return claim.Owner, nil
+}
+
 // holds returns [storage.ErrFenced] unless a claim is the latest.
 func (s *Store) holds(ctx context.Context, claim storage.Claim) error {
 	latest, err := s.latestClaim(ctx)

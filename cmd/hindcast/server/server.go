@@ -126,12 +126,12 @@ func (s *Server) startParts(ctx context.Context) (http.Handler, *ingest.Receiver
 		o.Settle = 0
 	}
 	s.runner, err = run.New(store, run.Options{
-		Config: o.Config.Config, Logger: log.With("part", "runner"), Registerer: registry, Owner: owner(), Settle: o.Settle,
+		Config: o.Config.Config, Logger: log.With("part", "runner"), Registerer: registry, Owner: ProcessName(), Settle: o.Settle,
 	})
 	if err != nil {
 		return nil, nil, fmt.Errorf("start the runner: %w", err)
 	}
-	s.teardown.add("stop the runner", startLoop("runner", s.runner.Run, s.failed).stop)
+	s.teardown.add("stop the runner", startLoop("runner", unlessTaken(store, s.runner.Run), s.failed).stop)
 
 	if s.retention = newRetention(store, o.Config.Retention, log.With("part", "retention"), registry); !o.TrustTimes {
 		s.teardown.add("stop retention", startLoop("retention", s.retention.run, s.failed).stop)
@@ -179,13 +179,14 @@ func (s *Server) startParts(ctx context.Context) (http.Handler, *ingest.Receiver
 // unavailable says of a store's errors whether trying again later may help.
 func unavailable(err error) bool { return errors.Is(err, storage.ErrUnavailable) }
 
-// owner names this process where several share a store.
-func owner() string {
+// ProcessName names this process, for people and so that no two in a network have
+// the same, where several share a store.
+func ProcessName() string {
 	host, err := os.Hostname()
 	if err != nil {
-		host = "unknown"
+		host = "an unknown host"
 	}
-	return fmt.Sprintf("%s/%d/%d", host, os.Getpid(), time.Now().UnixNano())
+	return fmt.Sprintf("process %d on %s, %s", os.Getpid(), host, time.Now().UTC().Format(time.RFC3339Nano))
 }
 
 // Failed yields the error of a part that stopped by itself. The server should

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -19,6 +20,8 @@ type Store struct {
 	// owner is who publishes.
 	owner string
 	claim storage.Claim
+	// takeOver claims the timelines whoever had them before.
+	takeOver bool
 	// known are the revisions of the incidents that a target has; nil before
 	// they are asked for. empty says that there were none then.
 	known map[event.ID]int64
@@ -35,8 +38,12 @@ var (
 	_ TimelineTarget = (*Store)(nil)
 )
 
+// CopyOwner begins the names under which copies claim timelines: what was claimed
+// under another is, or was, served.
+const CopyOwner = "copy"
+
 // NewStore makes a source or a target of a store. owner is the name under which
-// it claims the timelines of a target.
+// it claims the timelines of a target; it begins with [CopyOwner].
 func NewStore(s storage.Store, owner string) (*Store, error) {
 	out, ok := s.(storage.Exporter)
 	if !ok {
@@ -170,10 +177,48 @@ func (s *Store) Close() error { return nil }
 
 // ErrOwned says that a hindcast that serves keeps taking the target's timelines
 // over.
-var ErrOwned = errors.New("another hindcast derives the target's timelines: stop it, and copy again")
+var ErrOwned = errors.New("another hindcast derives the target's timelines: stop it, and copy again, or copy the facts only")
+
+// ServedError says that the timelines of a target are another hindcast's, which
+// may still serve it, and would stop when they were claimed.
+type ServedError struct{ Owner string }
+
+func (e *ServedError) Error() string {
+	return fmt.Sprintf("the target is or was served by another hindcast (%s)", e.Owner)
+}
+
+// TakeOver makes a target claim its timelines also when they are those of a
+// hindcast that may serve it; call it before Publish.
+func (s *Store) TakeOver() { s.takeOver = true }
+
+// owned is a store that several may open at once, and that knows who claimed its
+// timelines last.
+type owned interface {
+	Owner(ctx context.Context) (string, error)
+}
+
+// takeTimelines claims the timelines, unless another hindcast had them.
+func (s *Store) takeTimelines(ctx context.Context) error {
+	if shared, ok := s.store.(owned); ok && !s.takeOver {
+		owner, err := shared.Owner(ctx)
+		if err != nil {
+			return err
+		}
+		if owner != "" && !strings.HasPrefix(owner, CopyOwner) {
+			return &ServedError{owner}
+		}
+	}
+	claim, err := s.store.Claim(ctx, s.owner)
+	if err != nil {
+		return err
+	}
+	s.claim = claim
+	return nil
+}
 
 // Publish implements [TimelineTarget]. The timelines are claimed only when there
-// is anything to store.
+// is anything to store; those of a store that another hindcast claimed are not,
+// unless [Store.TakeOver] was called: that is a [ServedError].
 func (s *Store) Publish(ctx context.Context, list []storage.Derived) (int, error) {
 	var news []storage.Derived
 	for _, d := range list {
@@ -189,11 +234,9 @@ func (s *Store) Publish(ctx context.Context, list []storage.Derived) (int, error
 		return 0, nil
 	}
 	if s.claim.Epoch == 0 {
-		claim, err := s.store.Claim(ctx, s.owner)
-		if err != nil {
+		if err := s.takeTimelines(ctx); err != nil {
 			return 0, err
 		}
-		s.claim = claim
 	}
 	err := s.store.Publish(ctx, s.claim, news)
 	if errors.Is(err, storage.ErrFenced) {

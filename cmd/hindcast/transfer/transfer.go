@@ -76,7 +76,8 @@ type (
 		// Follow says what is copied, before anything is.
 		Follow(from TimelineSource)
 		// Publish stores those that the target has not, or has as they were
-		// before, and says how many that were.
+		// before, and says how many that were. It stores none, with a
+		// [ServedError], where that would stop a hindcast that serves the target.
 		Publish(ctx context.Context, d []storage.Derived) (int, error)
 	}
 )
@@ -92,6 +93,8 @@ type Options struct {
 	Every time.Duration
 	// RetryFor is for how long a source or a target may be unavailable.
 	RetryFor time.Duration
+	// FactsOnly leaves the timelines out.
+	FactsOnly bool
 	// Progress is told how far it is after every batch; Notice what people
 	// should know meanwhile. They must return quickly, and may be nil.
 	Progress func(Progress)
@@ -239,10 +242,10 @@ func (c *copying) timelines(ctx context.Context) error {
 		return nil
 	}
 	to, ok := c.to.(TimelineTarget)
-	if !ok {
+	if !ok || c.o.FactsOnly {
 		return nil
 	}
-	return c.retry(ctx, "copy the timelines", c.position, func() error {
+	err := c.retry(ctx, "copy the timelines", c.position, func() error {
 		return from.ExportDerived(ctx, c.state.Position, func(list []storage.Derived, position string) error {
 			n, err := to.Publish(ctx, list)
 			if err != nil {
@@ -255,6 +258,11 @@ func (c *copying) timelines(ctx context.Context) error {
 			return c.saveSometimes()
 		})
 	})
+	if served, ok := errors.AsType[*ServedError](err); ok {
+		c.o.Notice(fmt.Sprintf("%v: its timelines are derived from the facts there; --timelines takes them over", served))
+		return nil
+	}
+	return err
 }
 
 func (c *copying) position() string { return c.state.Position }
