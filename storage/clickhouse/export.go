@@ -6,12 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
 
 	"github.com/hindcast/hindcast/ingest/event"
 	"github.com/hindcast/hindcast/storage"
+	"github.com/hindcast/hindcast/storage/internal/cursor"
 )
 
 var _ storage.Exporter = (*Store)(nil)
@@ -84,7 +84,7 @@ func (s *Store) export(ctx context.Context, position string, yield func(event.Ba
 		{"orphans", s.exportOrphans},
 		{"pinned", s.paged(s.exportPinned)},
 	}
-	name, after, err := s.parseExportPosition(position)
+	name, after, err := cursor.ParsePosition(s.Identity(), position)
 	if err != nil {
 		return err
 	}
@@ -103,7 +103,7 @@ func (s *Store) export(ctx context.Context, position string, yield func(event.Ba
 			if len(b.Events)+len(b.Observations)+len(b.Asides)+len(b.Chunks) == 0 {
 				return nil
 			}
-			return yield(b, s.exportPosition(part.name, place))
+			return yield(b, cursor.Position(s.Identity(), part.name, place))
 		})
 		if err != nil {
 			return fmt.Errorf("%s: %w", part.name, err)
@@ -111,23 +111,6 @@ func (s *Store) export(ctx context.Context, position string, yield func(event.Ba
 		after = ""
 	}
 	return nil
-}
-
-// An export's position is "<the data's name>.<part>.<place>".
-
-func (s *Store) exportPosition(part, place string) string {
-	return s.Identity() + "." + part + "." + place
-}
-
-func (s *Store) parseExportPosition(position string) (part, place string, err error) {
-	if position == "" {
-		return "", "", nil
-	}
-	fields := strings.Split(position, ".")
-	if len(fields) != 3 || fields[0] != s.Identity() || fields[1] == "" {
-		return "", "", storage.ErrBadCursor
-	}
-	return fields[1], fields[2], nil
 }
 
 // paged makes a part of a function that fills a batch with what comes after an

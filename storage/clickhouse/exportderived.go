@@ -11,6 +11,7 @@ import (
 
 	"github.com/hindcast/hindcast/ingest/event"
 	"github.com/hindcast/hindcast/storage"
+	"github.com/hindcast/hindcast/storage/internal/cursor"
 )
 
 // exportIncidents is how many timelines are read together.
@@ -41,7 +42,7 @@ func (p *publishedAs) place() string { return fmt.Sprintf("%d_%d_%x", p.at, p.ke
 
 func (s *Store) exportDerived(ctx context.Context, position string, yield func([]storage.Derived, string) error) error {
 	const part = "derived"
-	name, place, err := s.parseExportPosition(position)
+	name, place, err := cursor.ParsePosition(s.Identity(), position)
 	if err != nil {
 		return err
 	}
@@ -62,7 +63,7 @@ func (s *Store) exportDerived(ctx context.Context, position string, yield func([
 			return err
 		}
 		if len(batch) > 0 {
-			if err := yield(batch, s.exportPosition(part, list[n-1].place())); err != nil {
+			if err := yield(batch, cursor.Position(s.Identity(), part, list[n-1].place())); err != nil {
 				return err
 			}
 		}

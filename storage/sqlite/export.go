@@ -8,10 +8,10 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
-	"strings"
 
 	"github.com/hindcast/hindcast/ingest/event"
 	"github.com/hindcast/hindcast/storage"
+	"github.com/hindcast/hindcast/storage/internal/cursor"
 )
 
 var _ storage.Exporter = (*Store)(nil)
@@ -74,7 +74,7 @@ func (s *Store) export(ctx context.Context, position string, yield func(event.Ba
 		{"chunks", bySeq(s.exportChunks)},
 		{"pinned", s.exportPinned},
 	}
-	name, after, err := s.parseExportPosition(position)
+	name, after, err := cursor.ParsePosition(s.Identity(), position)
 	if err != nil {
 		return err
 	}
@@ -102,30 +102,13 @@ func (s *Store) export(ctx context.Context, position string, yield func(event.Ba
 			if len(b.Events)+len(b.Observations)+len(b.Asides)+len(b.Chunks) == 0 {
 				continue
 			}
-			if err := yield(b, s.exportPosition(part.name, after)); err != nil {
+			if err := yield(b, cursor.Position(s.Identity(), part.name, after)); err != nil {
 				return err
 			}
 		}
 		after = ""
 	}
 	return nil
-}
-
-// An export's position is "<the data's name>.<part>.<place>".
-
-func (s *Store) exportPosition(part, place string) string {
-	return s.Identity() + "." + part + "." + place
-}
-
-func (s *Store) parseExportPosition(position string) (part, place string, err error) {
-	if position == "" {
-		return "", "", nil
-	}
-	fields := strings.Split(position, ".")
-	if len(fields) != 3 || fields[0] != s.Identity() || fields[1] == "" {
-		return "", "", storage.ErrBadCursor
-	}
-	return fields[1], fields[2], nil
 }
 
 // bySeq makes a part of a function whose places are numbers. It returns the

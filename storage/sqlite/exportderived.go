@@ -10,6 +10,7 @@ import (
 
 	"github.com/hindcast/hindcast/ingest/event"
 	"github.com/hindcast/hindcast/storage"
+	"github.com/hindcast/hindcast/storage/internal/cursor"
 )
 
 // exportIncidents is how many timelines a batch of an export has at most.
@@ -30,7 +31,7 @@ func (s *Store) ExportDerived(ctx context.Context, position string, yield func([
 
 func (s *Store) exportDerived(ctx context.Context, position string, yield func([]storage.Derived, string) error) error {
 	const part = "derived"
-	name, place, err := s.parseExportPosition(position)
+	name, place, err := cursor.ParsePosition(s.Identity(), position)
 	if err != nil {
 		return err
 	}
@@ -59,7 +60,7 @@ func (s *Store) exportDerived(ctx context.Context, position string, yield func([
 		if len(batch) == 0 || (len(batch) < exportIncidents && bytes < exportBytes && i < len(list)-1) {
 			continue
 		}
-		if err := yield(batch, s.exportPosition(part, strconv.FormatInt(p.seq, 10))); err != nil {
+		if err := yield(batch, cursor.Position(s.Identity(), part, strconv.FormatInt(p.seq, 10))); err != nil {
 			return err
 		}
 		batch, bytes = nil, 0
