@@ -257,7 +257,7 @@ func (c *copyCmd) openTo(ctx context.Context, s *streams, loaded config.Config, 
 // openCopied opens a store, which is made unless it must exist. A file must have
 // been looked for before.
 func openCopied(ctx context.Context, s *streams, loaded config.Config, spec copySpec, existing bool) (*transfer.Store, func() error, error) {
-	store, err := server.OpenStore(ctx, string(spec), server.StoreOptions{Config: loaded, Existing: existing, Logger: s.log})
+	store, err := server.OpenStore(ctx, string(spec), server.StoreOptions{Config: loaded, Existing: existing, KeepTTL: true, Logger: s.log})
 	if err != nil {
 		if spec.file() != "" && errors.Is(err, storage.ErrUnavailable) {
 			err = fmt.Errorf("%w; a store in a file has one user: stop hindcast serve first", err)

@@ -14,7 +14,7 @@ import (
 
 type migrateCmd struct {
 	Store      storeSpec `name:"store" required:"" placeholder:"STORE" help:"The store: clickhouse://USER@HOST:PORT/DATABASE, or sqlite:PATH."`
-	ConfigFile string    `name:"config.file" placeholder:"FILE" help:"The configuration, for the retention and clickhouse."`
+	ConfigFile string    `name:"config.file" placeholder:"FILE" help:"The configuration, for the retention and clickhouse. Without it, the TTL of tables that exist is left as it is."`
 	DryRun     bool      `name:"dry-run" help:"Print the SQL, and change nothing."`
 }
 
@@ -38,10 +38,16 @@ func (c *migrateCmd) Run(s *streams) error {
 	if !clickhouse.IsDSN(string(c.Store)) {
 		return c.migrateSQLite(ctx, s, loaded)
 	}
-	changes := 0
-	err = clickhouse.Migrate(ctx, string(c.Store), server.ClickHouseOptions(loaded, s.log), c.DryRun, func(change clickhouse.Change) {
+	options := server.ClickHouseOptions(loaded, s.log)
+	options.KeepTTL = c.ConfigFile == ""
+	changes, database := 0, ""
+	err = clickhouse.Migrate(ctx, string(c.Store), options, c.DryRun, func(change clickhouse.Change) {
 		changes++
 		if c.DryRun {
+			if change.Database != database {
+				database = change.Database
+				fmt.Fprintf(s.out, "USE %s;\n\n", database)
+			}
 			fmt.Fprintf(s.out, "-- %s\n%s;\n\n", change.Why, change.SQL)
 			return
 		}
@@ -49,6 +55,13 @@ func (c *migrateCmd) Run(s *streams) error {
 	})
 	if err != nil {
 		return err
+	}
+	if options.KeepTTL {
+		comment := ""
+		if c.DryRun {
+			comment = "-- "
+		}
+		fmt.Fprintf(s.out, "%sthe TTL of tables that existed is left as it is: give --config.file to have it changed to the retention there\n", comment)
 	}
 	return c.conclude(s, changes)
 }

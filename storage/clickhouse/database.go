@@ -35,14 +35,14 @@ func (m *migration) prepareDatabase(ctx context.Context) error {
 	if err := checkServer(ctx, outside); err != nil {
 		return classifyOpen(ctx, err)
 	}
-	create := Change{"database " + m.schema.database, "CREATE DATABASE IF NOT EXISTS " + quoteName(m.schema.database)}
+	create := Change{Why: "database " + m.schema.database, SQL: "CREATE DATABASE IF NOT EXISTS " + quoteName(m.schema.database)}
 	if on := m.schema.on(); on != "" {
 		create.SQL += " " + on
 	}
 	inside := m.conn
-	m.conn = outside
+	m.conn, m.outside = outside, true
 	err = m.apply(ctx, create)
-	m.conn = inside
+	m.conn, m.outside = inside, false
 	m.missing = m.dryRun
 	if denied(err) {
 		return fmt.Errorf("the database does not exist and user %s may not make it; have one who may run: %s: %w",

@@ -19,11 +19,16 @@ import (
 )
 
 // Change is one thing that [Migrate] does: a statement, and why.
-type Change struct{ Why, SQL string }
+type Change struct {
+	Why, SQL string
+	// Database is where the statement must be run, quoted as SQL wants it; "" for
+	// anywhere.
+	Database string
+}
 
 // Migrate brings the database that a DSN names to what this version and the
 // options want: it makes what does not exist, applies what is pending, and
-// changes the tables' TTL, which [Open] does not. Each change is told to report
+// changes the tables' TTL, which [Open] does not, unless [Options.KeepTTL] is set. Each change is told to report
 // before it is made; report may be nil. With dryRun nothing is made. It may be
 // interrupted and run again, and by several at once.
 func Migrate(ctx context.Context, dsn string, o Options, dryRun bool, report func(Change)) error {
@@ -34,7 +39,7 @@ func Migrate(ctx context.Context, dsn string, o Options, dryRun bool, report fun
 	if err != nil {
 		return fmt.Errorf("migrate store: %w", err)
 	}
-	m := migration{target: target, schema: target.schema(o), log: o.Logger, dryRun: dryRun, report: report}
+	m := migration{target: target, schema: target.schema(o), log: o.Logger, keepTTL: o.KeepTTL, dryRun: dryRun, report: report}
 	if err := m.run(ctx, true); err != nil {
 		return fmt.Errorf("migrate store %s: %w", target, err)
 	}
@@ -45,7 +50,7 @@ func Migrate(ctx context.Context, dsn string, o Options, dryRun bool, report fun
 // it is, and warns when that is not what is configured. When the schema is
 // current, it changes nothing and needs no right to.
 func migrate(ctx context.Context, target *Target, s schema, o Options) error {
-	m := migration{target: target, schema: s, log: o.Logger, existing: o.Existing}
+	m := migration{target: target, schema: s, log: o.Logger, keepTTL: o.KeepTTL, existing: o.Existing}
 	return m.run(ctx, false)
 }
 
@@ -57,9 +62,12 @@ type migration struct {
 	dryRun bool
 	// existing is [Options.Existing].
 	existing bool
-	report   func(Change)
+	// keepTTL is [Options.KeepTTL].
+	keepTTL bool
+	report  func(Change)
 
 	conn    driver.Conn
+	outside bool // conn is of no database
 	missing bool // the database, in a dry run
 }
 
@@ -74,7 +82,7 @@ func (m *migration) run(ctx context.Context, withTTL bool) (err error) {
 	for _, warning := range m.target.warnings {
 		m.log.Warn(warning)
 	}
-	if err := m.bringUp(ctx); err != nil || m.missing {
+	if err := m.bringUp(ctx); err != nil || m.missing || m.keepTTL {
 		return err
 	}
 	changes, err := m.schema.ttlChanges(ctx, m.conn)
@@ -96,6 +104,9 @@ func (m *migration) run(ctx context.Context, withTTL bool) (err error) {
 // apply reports a change and makes it.
 func (m *migration) apply(ctx context.Context, c Change) error {
 	if m.report != nil {
+		if !m.outside {
+			c.Database = quoteName(m.schema.database)
+		}
 		m.report(c)
 	}
 	m.log.Debug("migrate", "why", c.Why, "dry_run", m.dryRun)
@@ -164,10 +175,12 @@ func (m *migration) applyFile(ctx context.Context, number int, file string) erro
 	if n, err := strconv.Atoi(strings.SplitN(name, "_", 2)[0]); err != nil || n != number {
 		return fmt.Errorf("migration %s: want number %d", name, number)
 	}
-	m.log.Info("the schema is brought up to date", "migration", name)
+	if !m.dryRun {
+		m.log.Info("the schema is brought up to date", "migration", name)
+	}
 	for i, statement := range statements {
 		why := fmt.Sprintf("migration %s (%d of %d)", name, i+1, len(statements))
-		if err := m.apply(ctx, Change{why, statement}); err != nil {
+		if err := m.apply(ctx, Change{Why: why, SQL: statement}); err != nil {
 			return err
 		}
 	}
@@ -275,7 +288,7 @@ func (s schema) views() (changes []Change, digest string, err error) {
 			return nil, "", err
 		}
 		for _, statement := range statements {
-			changes = append(changes, Change{"view " + strings.TrimSuffix(strings.TrimPrefix(file, "views/"), ".sql"), statement})
+			changes = append(changes, Change{Why: "view " + strings.TrimSuffix(strings.TrimPrefix(file, "views/"), ".sql"), SQL: statement})
 			hash.Write([]byte(statement + ";\n"))
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
@@ -284,6 +285,22 @@ func TestMigrateTTL(t *testing.T) {
 	}
 }
 
+// TestKeepTTL leaves what is there, and says nothing.
+func TestKeepTTL(t *testing.T) {
+	engine := enginetest.Shared(t)
+	dsn := engine.Database(t)
+	closeStore(t, mustOpen(t, dsn, Options{TTL: TTL{Lines: 24 * time.Hour}}))
+	var logged strings.Builder
+	o := Options{KeepTTL: true, Logger: slog.New(slog.NewTextHandler(&logged, nil))}
+	closeStore(t, mustOpen(t, dsn, o))
+	if err := Migrate(t.Context(), dsn, o, false, func(c Change) { t.Errorf("changed: %+v", c) }); err != nil {
+		t.Fatal(err)
+	}
+	if strings.Contains(logged.String(), "TTL") {
+		t.Errorf("it was logged: %s", &logged)
+	}
+}
+
 // TestMigrateDryRun leaves a database that does not exist as it is.
 func TestMigrateDryRun(t *testing.T) {
 	engine := enginetest.Shared(t)
@@ -294,7 +311,7 @@ func TestMigrateDryRun(t *testing.T) {
 	if err := Migrate(t.Context(), dsn, Options{}, true, func(c Change) { planned = append(planned, c) }); err != nil {
 		t.Fatal(err)
 	}
-	if len(planned) < 10 || !strings.HasPrefix(planned[0].SQL, "CREATE DATABASE") {
+	if len(planned) < 10 || !strings.HasPrefix(planned[0].SQL, "CREATE DATABASE") || planned[0].Database != "" || planned[1].Database != quoteName(name) {
 		t.Errorf("planned %d changes, the first %+v", len(planned), planned[0])
 	}
 	if rows := engine.Query(t, "SELECT name FROM system.databases WHERE name = '"+name+"'"); len(rows) != 0 {

@@ -20,6 +20,9 @@ type Options struct {
 	InsertQuorum string
 	// TTL is used when the tables are made; [Migrate] changes it.
 	TTL TTL
+	// KeepTTL leaves the TTL of tables that exist as it is, whatever TTL says, and
+	// warns of none: for who does not know what is wanted.
+	KeepTTL bool
 	// Password is used where the DSN has none and names no file with one.
 	Password Secret
 	// Version is hindcast's, for the server's query log and the record of

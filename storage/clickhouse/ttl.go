@@ -52,13 +52,13 @@ func (s schema) ttlChange(table string, got foundTTL, want tableTTL) []Change {
 		alter += " " + on
 	}
 	if want.age == 0 {
-		return []Change{{why, alter + " REMOVE TTL"}}
+		return []Change{{Why: why, SQL: alter + " REMOVE TTL"}}
 	}
-	changes := []Change{{why, alter + " MODIFY TTL " + want.expression() + " SETTINGS materialize_ttl_after_modify = 0"}}
+	changes := []Change{{Why: why, SQL: alter + " MODIFY TTL " + want.expression() + " SETTINGS materialize_ttl_after_modify = 0"}}
 	if got.other || (got.age != 0 && got.age < want.age) {
 		// Parts remember until when they are kept: those that there are would go
 		// at the time that they were given.
-		changes = append(changes, Change{why + ", for what is stored already", alter + " MATERIALIZE TTL"})
+		changes = append(changes, Change{Why: why + ", for what is stored already", SQL: alter + " MATERIALIZE TTL"})
 	}
 	return changes
 }

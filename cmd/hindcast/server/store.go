@@ -72,6 +72,9 @@ type StoreOptions struct {
 	// Existing refuses a ClickHouse database in which there is no store, with
 	// [storage.ErrNotFound], instead of making one.
 	Existing bool
+	// KeepTTL says that nobody need hear when a ClickHouse's tables have another
+	// TTL than the configuration wants.
+	KeepTTL bool
 	// Logger is told what happens; it must not be nil.
 	Logger *slog.Logger
 }
@@ -121,7 +124,7 @@ const (
 // been waited for long enough.
 func openClickHouse(ctx context.Context, dsn string, o StoreOptions) (storage.Store, error) {
 	options := ClickHouseOptions(o.Config, o.Logger)
-	options.Existing = o.Existing
+	options.Existing, options.KeepTTL = o.Existing, o.KeepTTL
 	if o.Replay {
 		options.Batching.Age = time.Millisecond
 	}
