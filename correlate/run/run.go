@@ -122,6 +122,9 @@ func (r *Runner) Ready() error {
 func (r *Runner) setReady(err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if err == nil && r.ready != nil && !errors.Is(r.ready, errStarting) {
+		r.log.Info("The store answers again.")
+	}
 	r.ready = err
 }
 

@@ -1,9 +1,11 @@
 package run_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"slices"
@@ -397,7 +399,8 @@ func TestStoreFails(t *testing.T) {
 			s := openStore(t)
 			a, b := alert("A@web", 0, 20), alert("B@search", 0, 20)
 			s.add(t, a)
-			r := start(t, s)
+			var logged bytes.Buffer // by the runner only, and read after it ended
+			r := start(t, s, func(o *run.Options) { o.Logger = slog.New(slog.NewTextHandler(&logged, nil)) })
 			r.idle()
 			fail(s)
 			s.add(t, b, say("dana", "looking at web", 2))
@@ -411,6 +414,12 @@ func TestStoreFails(t *testing.T) {
 			}
 			if err := r.Ready(); err != nil {
 				t.Errorf("the store works again, and it is not ready: %v", err)
+			}
+			if err := r.stop(); err != nil {
+				t.Errorf("the runner ended with %v", err)
+			}
+			if n := strings.Count(logged.String(), "The store answers again."); n != 1 {
+				t.Errorf("it was logged %d times that the store answers again, want once:\n%s", n, &logged)
 			}
 		})
 	}
