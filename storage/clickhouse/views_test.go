@@ -275,6 +275,21 @@ func TestViewsOfFacts(t *testing.T) {
 	}
 }
 
+// TestViewOfOddLabels: labels that are not UTF-8 do not hide the others.
+func TestViewOfOddLabels(t *testing.T) {
+	s := openAt(t, enginetest.Shared(t), t.TempDir())
+	defer s.Close()
+	c := logChunk(1, outage, 1, 1)
+	c.Streams[0].Labels = event.Labels{"good": "größe", "odd": "x\xffy"}
+	if err := s.Append(t.Context(), event.Batch{Chunks: []event.Chunk{c}}); err != nil {
+		t.Fatal(err)
+	}
+	want := [][]string{{"größe", "x\U0010ffffy"}}
+	if got := texts(t, s, "SELECT labels['good'], labels['odd'] FROM v_log_lines"); !reflect.DeepEqual(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
 // TestViewsOfLogsUseTheOrder wants a query of a time and a service to read the
 // parts and granules of these alone: conditions must reach the tables through
 // the views.

@@ -6,7 +6,7 @@ CREATE OR REPLACE VIEW v_log_lines {{on}} (
   pattern     String               COMMENT 'ID of its pattern: 16 hex digits',
   version     String               COMMENT 'May be empty',
   trace       String               COMMENT 'ID of the trace that it belongs to; may be empty',
-  labels      Map(String, String)  COMMENT 'Of its stream, and its own, which count where both name the same',
+  labels      Map(String, String)  COMMENT 'Of its stream, and its own, which count where both name the same; bytes that are not UTF-8 as characters from U+10FF00 on',
   text        String               COMMENT 'The line, verbatim; it need not be UTF-8'
 ) SQL SECURITY DEFINER AS
 SELECT
