@@ -66,14 +66,18 @@ func (c *cold) holds(w span) bool {
 type Span struct{ From, To time.Time }
 
 // Missing gives the stretches of time whose log counts [Engine.Derive] would
-// need now and that the engine no longer holds, or never held. Lend them with
-// [Engine.Lend] before Derive.
-func (e *Engine) Missing(now time.Time) []Span {
+// need now and that the engine no longer holds, or never held, the latest first.
+// Each may be lent by itself ([Engine.Lend]) and derived from ([Engine.Derive])
+// before the next one: no incident needs two, and what may turn out to be one
+// incident is in one. They overlap by what incidents look back on. None is
+// longer than most, unless one incident, or some that are near one another,
+// need it to be.
+func (e *Engine) Missing(now time.Time, most time.Duration) []Span {
 	if e.cold.from.IsZero() {
 		return nil
 	}
 	g := e.group(now)
-	var out []Span
+	var needs []need
 	for i, c := range g.components {
 		if e.atHand(c) {
 			continue
@@ -83,21 +87,55 @@ func (e *Engine) Missing(now time.Time) []Span {
 			continue
 		}
 		w := e.logsOf(c)
-		out = append(out, Span{w.from, minTime(w.to, e.cold.from)})
+		needs = append(needs, need{
+			on:   span{c.members[0].start.Add(-e.cfg.LinkWithin), w.to},
+			logs: Span{w.from, minTime(w.to, e.cold.from)},
+		})
 	}
-	return joinSpans(out)
+	return inPieces(joinNear(needs), most)
 }
 
-// joinSpans joins stretches that overlap.
-func joinSpans(spans []Span) []Span {
-	slices.SortFunc(spans, func(a, b Span) int { return a.From.Compare(b.From) })
-	var out []Span
-	for _, s := range spans {
-		if n := len(out); n > 0 && !s.From.After(out[n-1].To) {
-			out[n-1].To = latest(out[n-1].To, s.To)
+// need is the logs that incidents need which are on at one time.
+type need struct {
+	on   span
+	logs Span
+}
+
+func (n need) with(m need) need {
+	return need{
+		on:   span{minTime(n.on.from, m.on.from), latest(n.on.to, m.on.to)},
+		logs: Span{minTime(n.logs.From, m.logs.From), latest(n.logs.To, m.logs.To)},
+	}
+}
+
+// joinNear joins the needs of incidents that are on at one time, the latest
+// first: with their logs at hand they may be found to be one.
+func joinNear(needs []need) []need {
+	slices.SortFunc(needs, func(a, b need) int { return b.on.to.Compare(a.on.to) })
+	var out []need
+	for _, n := range needs {
+		if last := len(out) - 1; last >= 0 && !n.on.to.Before(out[last].on.from) {
+			out[last] = out[last].with(n)
 			continue
 		}
-		out = append(out, s)
+		out = append(out, n)
+	}
+	return out
+}
+
+// inPieces joins needs that follow one another as long as the logs for them are
+// no longer than most.
+func inPieces(needs []need, most time.Duration) []Span {
+	var out []Span
+	for _, n := range needs {
+		if last := len(out) - 1; last >= 0 {
+			joined := Span{minTime(out[last].From, n.logs.From), latest(out[last].To, n.logs.To)}
+			if joined.To.Sub(joined.From) <= most {
+				out[last] = joined
+				continue
+			}
+		}
+		out = append(out, n.logs)
 	}
 	return out
 }
@@ -168,13 +206,14 @@ func (e *Engine) Adopt(id event.ID, signals []event.ID, digest string, wake time
 	e.results[id] = &result{digest: digest, wake: wake, adopted: slices.Clone(signals)}
 }
 
-// Waits reports whether the last [Engine.Derive] left out incidents because
-// their logs are not at hand.
-func (e *Engine) Waits() bool {
+// Waits is how many incidents the last [Engine.Derive] left out because their
+// logs are not at hand.
+func (e *Engine) Waits() int {
+	n := 0
 	for _, r := range e.results {
 		if r.overdue {
-			return true
+			n++
 		}
 	}
-	return false
+	return n
 }

@@ -169,6 +169,9 @@ func (e *Engine) Derive(now time.Time) []Derived {
 				old = &result{}
 				e.results[id] = old
 			}
+			if old.window.to.IsZero() {
+				old.window = e.windowOf(c) // Forget keeps what has not ended before
+			}
 			old.overdue = true
 			continue
 		}

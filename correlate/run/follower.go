@@ -41,6 +41,11 @@ type follower struct {
 	// long as it took. In a storm of alerts those that come meanwhile are then
 	// derived from at once, and whoever sends them gets an answer in time.
 	rest time.Duration
+	// begun says that everything whose logs are held was derived once. What needs
+	// older logs comes after that, a stretch of time in a turn; lend is how long
+	// one is, and more says that it is worth going on at once.
+	begun, more bool
+	lend        time.Duration
 	// fresh are receipts that no timeline reflects yet, for the lag.
 	fresh []time.Time
 }
@@ -63,7 +68,7 @@ func (r *Runner) follow(ctx context.Context, claim storage.Claim) (*follower, er
 	if err != nil {
 		return nil, err
 	}
-	f := &follower{Runner: r, engine: engine, claim: claim, published: map[event.ID]*publication{}}
+	f := &follower{Runner: r, engine: engine, claim: claim, published: map[event.ID]*publication{}, lend: firstLend}
 	// The place in the feed is taken first: what is appended while the window is
 	// read comes again, and not never.
 	if f.cursor, err = r.store.Tip(ctx); err != nil {
@@ -183,13 +188,34 @@ func (f *follower) cycle(ctx context.Context, urgent bool) error {
 			return err
 		}
 	}
-	if urgent || f.isDue() {
-		return f.deriveAll(ctx)
+	switch {
+	case urgent || f.isDue():
+		err = f.deriveAll(ctx)
+	case news:
+		err = f.derive(ctx)
 	}
-	if news {
-		return f.derive(ctx)
+	if err != nil {
+		return err
 	}
-	return nil
+	return f.catchUp(ctx, urgent)
+}
+
+// catchUp derives what needs older logs than are held: all of it when it is
+// urgent, else a part. The first turn leaves it out, so that the runner is ready
+// and what is on now need not wait for the past.
+func (f *follower) catchUp(ctx context.Context, urgent bool) (err error) {
+	switch {
+	case urgent:
+		f.more, err = false, f.deriveAllOld(ctx)
+	case !f.begun:
+		f.more = f.engine.Waits() > 0
+	case f.engine.Waits() > 0:
+		f.more, err = f.deriveOld(ctx)
+	default:
+		f.more = false
+	}
+	f.begun = true
+	return err
 }
 
 // isDue reports whether it is time to look at lines, and at what the passing of
@@ -246,17 +272,11 @@ func (f *follower) readAgain(ctx context.Context) error {
 }
 
 // derive derives, and publishes what changed. What needs logs that the engine
-// lacks is derived once they were lent; to ask for them each time would be to
-// group all alerts twice.
+// lacks waits: see catchUp.
 func (f *follower) derive(ctx context.Context) error {
 	began := time.Now()
 	now := f.now()
 	f.unpublished = append(f.unpublished, f.engine.Derive(now)...)
-	if f.engine.Waits() {
-		if err := f.deriveOld(ctx, now); err != nil {
-			return err
-		}
-	}
 	f.metrics.derive.Observe(time.Since(began).Seconds())
 	if err := f.publish(ctx); err != nil {
 		return err

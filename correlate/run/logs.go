@@ -71,18 +71,57 @@ func (f *follower) observeCounts() {
 	f.counts = f.counts[:0]
 }
 
-// deriveOld lends the engine the logs that it lacks, and derives.
-func (f *follower) deriveOld(ctx context.Context, now time.Time) error {
+// deriveOld lends the engine the latest of the logs that it lacks, and derives.
+// It reports whether fewer incidents wait for logs than before.
+func (f *follower) deriveOld(ctx context.Context) (progress bool, err error) {
+	began, before := time.Now(), f.engine.Waits()
 	defer f.engine.Return()
-	for _, s := range f.engine.Missing(now) {
+	now := f.now()
+	if missing := f.engine.Missing(now, f.lend); len(missing) > 0 {
+		s := missing[0]
 		counts, err := f.store.Counts(ctx, storage.CountQuery{From: s.From, To: s.To})
 		if err != nil {
-			return fmt.Errorf("read log counts from %s to %s: %w", s.From, s.To, err)
+			return false, fmt.Errorf("read log counts from %s to %s: %w", s.From, s.To, err)
 		}
 		f.engine.Lend(s, counts)
+		f.lend = nextLend(f.lend, len(counts))
 	}
 	f.unpublished = append(f.unpublished, f.engine.Derive(now)...)
+	f.metrics.derive.Observe(time.Since(began).Seconds())
+	if err := f.publish(ctx); err != nil {
+		return false, err
+	}
+	return f.engine.Waits() < before, nil
+}
+
+// deriveAllOld derives all that waits for logs.
+func (f *follower) deriveAllOld(ctx context.Context) error {
+	for f.engine.Waits() > 0 {
+		progress, err := f.deriveOld(ctx)
+		if err != nil || !progress {
+			return err
+		}
+	}
 	return nil
+}
+
+// How much of the logs is lent at once: a stretch whose counts are some
+// megabytes, within bounds.
+const (
+	lendAtOnce = 200_000
+	leastLend  = time.Hour
+	firstLend  = 6 * time.Hour
+	mostLend   = 48 * time.Hour
+)
+
+func nextLend(most time.Duration, counts int) time.Duration {
+	switch {
+	case counts > 2*lendAtOnce:
+		most /= 2
+	case counts < lendAtOnce/2:
+		most *= 2
+	}
+	return min(max(most, leastLend), mostLend)
 }
 
 // volumeMark says how many counts had been read at a time.

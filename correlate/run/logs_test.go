@@ -3,6 +3,7 @@ package run
 import (
 	"context"
 	"errors"
+	"fmt"
 	"testing"
 	"time"
 
@@ -82,7 +83,7 @@ func newFollower(t *testing.T, s Store, o Options) *follower {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &follower{Runner: r, engine: engine, published: map[event.ID]*publication{}}
+	return &follower{Runner: r, engine: engine, published: map[event.ID]*publication{}, lend: firstLend}
 }
 
 func TestStoredLogsAreReadInPortions(t *testing.T) {
@@ -210,6 +211,53 @@ func TestTooManyLogsAreForgotten(t *testing.T) {
 		}
 		if held := f.countsRead - f.volume[0].counts; held > mostHeld+mostHeld/2 {
 			t.Errorf("the oldest mark is %d counts ago, want about %d", held, mostHeld)
+		}
+	}
+}
+
+// TestOldLogsAreLentInPortions: after a start, what is on is derived first; then
+// the past, the latest first, with no more of its logs at once than a portion.
+func TestOldLogsAreLentInPortions(t *testing.T) {
+	const days = 8
+	s := &logStore{perSecond: 10}
+	f := newFollower(t, s, Options{})
+	f.engine.HoldLogs(noon.Add(-time.Hour))
+	for hour := range days * 24 {
+		began := noon.Add(-time.Duration(hour) * time.Hour)
+		labels := event.Labels{"alertname": fmt.Sprint("Errors", hour), "service": "payments", "severity": "critical"}
+		s.page.Observations = append(s.page.Observations, event.Observation{
+			Fingerprint: labels.Fingerprint(), StartsAt: began, Labels: labels, EndedAt: began.Add(5 * time.Minute),
+			FiringSeenAt: began, FirstReceivedAt: began, LastReceivedAt: began.Add(5 * time.Minute), Roads: []event.Road{event.RoadPrometheus},
+		})
+	}
+	turn := func() {
+		t.Helper()
+		if err := f.cycle(t.Context(), false); err != nil {
+			t.Fatal(err)
+		}
+	}
+	turn()
+	if len(s.asked) != 0 || !f.more {
+		t.Fatalf("the first turn asked for %d stretches of old logs, and goes on: %v; want none, and true", len(s.asked), f.more)
+	}
+	for turns := 0; f.more; turns++ {
+		if turns > days*24 {
+			t.Fatalf("after %d turns %d incidents wait for logs", turns, f.engine.Waits())
+		}
+		turn()
+	}
+	if n := f.engine.Waits(); n != 0 {
+		t.Errorf("%d incidents wait for logs that were never lent", n)
+	}
+	if got := len(s.published); got != days*24 {
+		t.Errorf("%d timelines are published, want %d", got, days*24)
+	}
+	if most := 4 * lendAtOnce; s.largest > most || len(s.asked) < days*24*3600*s.perSecond/most {
+		t.Errorf("%d counts were lent at once, in %d portions; want no more than %d", s.largest, len(s.asked), most)
+	}
+	for i := 1; i < len(s.asked); i++ {
+		if s.asked[i].To.After(s.asked[i-1].To) {
+			t.Errorf("portion %d, to %s, comes after one to %s: the latest come first", i, s.asked[i].To, s.asked[i-1].To)
 		}
 	}
 }

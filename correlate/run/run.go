@@ -229,11 +229,16 @@ func (r *Runner) Run(ctx context.Context) error {
 			return nil
 		}
 		f.rest = 0
+		var more <-chan time.Time
+		if f.more {
+			more = time.After(0)
+		}
 		select {
 		case <-ctx.Done():
 			return nil
 		case <-r.wake:
 		case <-ticker.C:
+		case <-more:
 		case a := <-r.idle:
 			waiting = append(waiting, a)
 		case c := <-r.config:
