@@ -53,7 +53,7 @@ func Open(ctx context.Context, dsn string, o Options) (*Store, error) {
 	}
 	s := &Store{log: o.Logger, schema: target.schema(o)}
 	if err := s.connect(ctx, target, o); err != nil {
-		return nil, fmt.Errorf("open store %s: %w", target, err)
+		return nil, fmt.Errorf("open store %s: %w", target, target.refused(err))
 	}
 	return s, nil
 }

@@ -8,7 +8,9 @@ import (
 	"net/url"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
+	"time"
 
 	"github.com/ClickHouse/clickhouse-go/v2"
 	"github.com/ClickHouse/clickhouse-go/v2/lib/churl"
@@ -51,6 +53,36 @@ var choices = map[string][]string{
 	"connection_open_strategy": {"in_order", "round_robin", "random"},
 	"debug":                    {"true", "false", "1", "0"},
 }
+
+// forms are what clickhouse-go wants of parameters, which it says in words of its
+// own or not at all.
+var forms = map[string]form{
+	"secure": isBool, "skip_verify": isBool,
+	"dial_timeout": isDuration, "read_timeout": isDuration, "conn_max_lifetime": isDuration,
+	"compress_level": isNumber, "max_compression_buffer": isNumber, "max_open_conns": isNumber, "max_idle_conns": isNumber,
+	"block_buffer_size": isNumber,
+}
+
+// form is how a value is written: what to call it, and whether one is.
+type form struct {
+	name string
+	is   func(value string) bool
+}
+
+var (
+	isBool = form{"true or false", func(v string) bool {
+		_, err := strconv.ParseBool(v)
+		return err == nil || v == ""
+	}}
+	isDuration = form{"a duration such as 5s", func(v string) bool {
+		_, err := time.ParseDuration(v)
+		return err == nil
+	}}
+	isNumber = form{"a number", func(v string) bool {
+		_, err := strconv.Atoi(v)
+		return err == nil
+	}}
+)
 
 // defaultDatabase is used when a DSN names none.
 const defaultDatabase = "hindcast"
@@ -174,7 +206,12 @@ func (a *address) check() error {
 			}
 		case choices[name] != nil && !slices.Contains(choices[name], values[0]):
 			return fmt.Errorf("parameter %s: %q is none of %s", name, values[0], strings.Join(choices[name], ", "))
+		case forms[name].is != nil && !forms[name].is(values[0]):
+			return fmt.Errorf("parameter %s: %q: want %s", name, values[0], forms[name].name)
 		}
+	}
+	if secure, err := strconv.ParseBool(a.params.Get("secure")); a.scheme.driver == "http" && a.params.Has("secure") && (secure || err != nil) {
+		return errors.New("http:// is without TLS: instead of secure=true, use https://")
 	}
 	return nil
 }
@@ -207,6 +244,10 @@ func (a *address) driverOptions() (*clickhouse.Options, error) {
 		if options.Addr[i], err = withPort(host, port); err != nil {
 			return nil, err
 		}
+	}
+	// What stands there may be a part of a password.
+	if strings.Contains(options.Auth.Database, "/") {
+		return nil, errors.New("the name of a database holds no slash; want …/DATABASE at the end of the address, and %2F for a slash in a name or password")
 	}
 	if options.Auth.Database == "" {
 		options.Auth.Database = defaultDatabase

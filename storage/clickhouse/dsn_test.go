@@ -1,6 +1,7 @@
 package clickhouse
 
 import (
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -98,18 +99,21 @@ func TestDSNMistakes(t *testing.T) {
 		"clickhouse://h/db?secrue=true":                     `did you mean "secure"?`,
 		"clickhouse://h/db?pasword=x":                       `did you mean "password"?`,
 		"clickhouse://h/db?cafile=x":                        `did you mean "ca_file"?`,
-		"clickhouse://h/db?secure=yes":                      "secure",
+		"clickhouse://h/db?secure=tru":                      `parameter secure: "tru": want true or false`,
 		"clickhouse://h/db?secure=true&secure=false":        "twice",
 		"clickhouse://h/db?compress=lz5":                    "is none of none, lz4",
 		"clickhouse://h/db?connection_open_strategy=an":     "is none of in_order",
-		"clickhouse://h/db?dial_timeout=soon":               "dial timeout",
+		"clickhouse://h/db?dial_timeout=5":                  `parameter dial_timeout: "5": want a duration such as 5s`,
+		"clickhouse://h/db?max_open_conns=few":              `parameter max_open_conns: "few": want a number`,
+		"clickhouse://h/db/more":                            "holds no slash",
+		"clickhouse://u:12/34@h/db":                         "%2F",
 		"clickhouse://h/db?async_insert=1":                  "the setting async_insert must be 0",
 		"clickhouse://h/db?ca_file=x":                       "add secure=true",
 		"clickhouse://h/db?skip_verify=true":                "add secure=true",
 		"clickhouse://h/db?secure=true&ca_file=absent":      "ca_file: open absent",
 		"clickhouse://h/db?secure=true&cert_file=x":         "go together",
 		"clickhouse://h/db?password_file=absent":            "password_file: open absent",
-		"http://h/db?secure=true":                           "http with TLS",
+		"http://h/db?secure=true":                           "use https://",
 		"clickhouse://h/db?secure=true&ca_file=" + empty(t): "holds no certificate",
 		"clickhouse://h/db?password_file=" + empty(t):       "holds no password",
 	} {
@@ -119,6 +123,39 @@ func TestDSNMistakes(t *testing.T) {
 	}
 	if _, err := ParseDSN("clickhouse://h/db", Options{Cluster: "c", InsertQuorum: "most"}); err == nil || !strings.Contains(err.Error(), "want auto") {
 		t.Errorf("quorum: got error %v", err)
+	}
+}
+
+// TestOtherPort speaks the native protocol where another is spoken.
+func TestOtherPort(t *testing.T) {
+	for answer, want := range map[string]string{
+		"HTTP/1.1 400 Bad Request\r\n\r\n": "is this the HTTP port? then use http://",
+		"\x15\x03\x01\x00\x02\x02\x32":     "is this the port for TLS? then add secure=true",
+	} {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		served := make(chan struct{})
+		go func() {
+			defer close(served)
+			for {
+				conn, err := l.Accept()
+				if err != nil {
+					return
+				}
+				// The client has written, so that closing does not reset the answer.
+				_, _ = conn.Read(make([]byte, 4096))
+				_, _ = conn.Write([]byte(answer))
+				conn.Close()
+			}
+		}()
+		err = openError(t, "clickhouse://"+l.Addr().String()+"/db", Options{})
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("got error %v, want %q in it", err, want)
+		}
+		l.Close()
+		<-served
 	}
 }
 

@@ -41,7 +41,7 @@ func Migrate(ctx context.Context, dsn string, o Options, dryRun bool, report fun
 	}
 	m := migration{target: target, schema: target.schema(o), log: o.Logger, keepTTL: o.KeepTTL, dryRun: dryRun, report: report}
 	if err := m.run(ctx, true); err != nil {
-		return fmt.Errorf("migrate store %s: %w", target, err)
+		return fmt.Errorf("migrate store %s: %w", target, target.refused(err))
 	}
 	return nil
 }

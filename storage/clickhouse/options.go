@@ -23,7 +23,8 @@ type Options struct {
 	// KeepTTL leaves the TTL of tables that exist as it is, whatever TTL says, and
 	// warns of none: for who does not know what is wanted.
 	KeepTTL bool
-	// Password is used where the DSN has none and names no file with one.
+	// Password is that of the environment: it is used where the DSN has none and
+	// names no file with one.
 	Password Secret
 	// Version is hindcast's, for the server's query log and the record of
 	// migrations; "" is "dev".

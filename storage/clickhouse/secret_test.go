@@ -75,6 +75,7 @@ func TestSecretsAreNotPrinted(t *testing.T) {
 		"http://u@127.0.0.1:1/db",
 		"clickhose://u:" + hush + "@127.0.0.1:1/db",
 		"clickhouse://h/db?password=p@" + hush,
+		"http://u:12/" + hush + "@127.0.0.1:1/db",
 		"clickhouse:u:" + hush + "@127.0.0.1:1/db",
 		"clickhouse:/u:" + hush + "@127.0.0.1:1/db",
 		"u:" + hush + "@127.0.0.1:1/db",

@@ -25,6 +25,8 @@ type Target struct {
 	scheme   string
 	version  string
 	warnings []string
+	// password says where it came from.
+	password string
 }
 
 // String names the database without its password.
@@ -77,6 +79,7 @@ func (t *Target) takePassword(a *address, o Options) error {
 	file, named := a.own["password_file"]
 	switch {
 	case auth.Password != "":
+		t.password = "the password in the address"
 		t.warnings = append(t.warnings, "the password stands in the store's address, where lists of processes show it: "+
 			"use password_file or the environment")
 	case named:
@@ -84,9 +87,11 @@ func (t *Target) takePassword(a *address, o Options) error {
 		if err != nil {
 			return fmt.Errorf("password_file: %w", err)
 		}
-		auth.Password = secret
+		auth.Password, t.password = secret, "the password in "+file
+	case o.Password != "":
+		auth.Password, t.password = string(o.Password), "the password from the environment"
 	default:
-		auth.Password = string(o.Password)
+		t.password = "no password"
 	}
 	// The driver sends a password with a name only.
 	if auth.Username == "" {
@@ -273,9 +278,30 @@ func dialFirst(ctx context.Context, id int, timeout time.Duration, o *clickhouse
 		if err == nil {
 			return result, nil
 		}
-		errs = append(errs, fmt.Errorf("%s: %w", host, concise(err)))
+		errs = append(errs, fmt.Errorf("%s: %w", host, otherPort(host, concise(err))))
 	}
 	return clickhouse.DialResult{}, errors.Join(errs...)
+}
+
+// refused adds to the server's word on a user or password which they were.
+func (t *Target) refused(err error) error {
+	switch code(err) {
+	case 192, 193, 194, 516:
+		return fmt.Errorf("user %s with %s: %w", t.options.Auth.Username, t.password, err)
+	}
+	return err
+}
+
+// otherPort adds what was probably meant when the server speaks another protocol:
+// the first byte of an answer over HTTP, or of an alert of TLS. Some say nothing.
+func otherPort(host string, err error) error {
+	switch text := err.Error(); {
+	case strings.Contains(text, "unexpected packet [72]"), strings.Contains(text, "handshake: ") && strings.HasSuffix(host, ":8123"):
+		return fmt.Errorf("%w: is this the HTTP port? then use http://", err)
+	case strings.Contains(text, "unexpected packet [21]"):
+		return fmt.Errorf("%w: is this the port for TLS? then add secure=true", err)
+	}
+	return err
 }
 
 // concise is an error of the way to the server without the URL, which holds all

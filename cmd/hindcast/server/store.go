@@ -22,7 +22,7 @@ import (
 type StoreSpecError struct{ Spec string }
 
 func (e StoreSpecError) Error() string {
-	text := fmt.Sprintf("%q is not a store: want sqlite:PATH or clickhouse://USER@HOST:PORT/DATABASE", RedactStore(e.Spec))
+	text := fmt.Sprintf("%q is not a store: want sqlite:PATH or clickhouse://USER@HOST:PORT/DATABASE (http:// or https:// for ClickHouse's HTTP interface)", RedactStore(e.Spec))
 	switch {
 	case e.Spec == "" || strings.HasPrefix(e.Spec, "sqlite:"):
 	case strings.HasPrefix(e.Spec, "clickhouse:"):
