@@ -100,6 +100,8 @@ func TestParseProblems(t *testing.T) {
 		"in its client":   {"alertmanagers:\n  - url: http://x\n    basic_auth: {usrname: a}", `x.yml:3: alertmanagers[0].basic_auth.usrname: unknown key; did you mean "username"?`},
 		"its interval":    {"alertmanagers: [{url: http://x, interval: often}]", "alertmanagers[0].interval: want a duration"},
 		"clickhouse":      {"clickhouse: {clustr: a}", `x.yml:1: clickhouse.clustr: unknown key; did you mean "cluster"?`},
+		"address":         {"clickhouse: {url: a}", `x.yml:1: clickhouse.url: unknown key; the address, with the user and the database, is given by --store`},
+		"password":        {"clickhouse: {password: a}", `x.yml:1: clickhouse.password: unknown key; the password is in the environment, as HINDCAST_CLICKHOUSE_PASSWORD, or in a file that --store names: ?password_file=FILE`},
 		"quorum":          {"clickhouse:\n  insert_quorum: most", `x.yml:2: clickhouse.insert_quorum: "most": want auto, or a number of replicas`},
 		"not YAML":        {"a: [\nb: c", "x.yml:"},
 		"a list":          {"- a", "x.yml:1: want a section with keys, got a list"},

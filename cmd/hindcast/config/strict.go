@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"encoding"
 	"errors"
 	"fmt"
@@ -141,7 +142,7 @@ func (c *checker) checkStruct(node *yaml.Node, t reflect.Type, key string) {
 		case at < 0 && others != nil:
 			c.check(value, others, path)
 		case at < 0:
-			c.report(name.Line, path, "unknown key%s", suggest(name.Value, fields))
+			c.report(name.Line, path, "unknown key%s", cmp.Or(elsewhere[path], suggest(name.Value, fields)))
 		case seen[name.Value]:
 			c.report(name.Line, path, "the key stands here twice")
 		default:
@@ -238,6 +239,19 @@ func clip(s string) string {
 		return s[:60] + "…"
 	}
 	return s
+}
+
+const (
+	inStore    = "; the address, with the user and the database, is given by --store"
+	inPassword = "; the password is in the environment, as HINDCAST_CLICKHOUSE_PASSWORD, or in a file that --store names: ?password_file=FILE"
+)
+
+// elsewhere says of keys where what they might hold is given.
+var elsewhere = map[string]string{
+	"clickhouse.dsn": inStore, "clickhouse.url": inStore, "clickhouse.address": inStore, "clickhouse.addr": inStore,
+	"clickhouse.host": inStore, "clickhouse.hosts": inStore, "clickhouse.port": inStore, "clickhouse.database": inStore,
+	"clickhouse.user": inStore, "clickhouse.username": inStore, "clickhouse.password": inPassword,
+	"clickhouse.password_file": inPassword,
 }
 
 // suggest names the key that was probably meant.
