@@ -213,6 +213,8 @@ func (c *copyCmd) explain(err error, file string) error {
 	switch {
 	case errors.Is(err, transfer.ErrOtherCopy):
 		return fmt.Errorf("%w; begin anew with --restart, or name another file with --checkpoint", err)
+	case errors.Is(err, transfer.ErrDamaged):
+		return fmt.Errorf("%w; what is whole before that was copied", err)
 	case file == "":
 		return err
 	case errors.Is(err, context.Canceled):

@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"syscall"
 	"testing"
 	"time"
@@ -55,6 +56,7 @@ var commands = map[string]func(*testscript.TestScript, bool, []string){
 	"freeport":  freePort,
 	"await":     await,
 	"signal":    signalAll,
+	"cut":       cut,
 }
 
 // setup gives each script the demo's outage as a case, in $WORK/cases, and the
@@ -94,6 +96,13 @@ func execCode(ts *testscript.TestScript, _ bool, args []string) {
 	if fmt.Sprint(code) != args[0] {
 		ts.Fatalf("%q exited with %d, want %s", args[1:], code, args[0])
 	}
+}
+
+// cut leaves the first bytes of a file only: cut FILE BYTES.
+func cut(ts *testscript.TestScript, _ bool, args []string) {
+	n, err := strconv.ParseInt(args[1], 10, 64)
+	ts.Check(err)
+	ts.Check(os.Truncate(ts.MkAbs(args[0]), n))
 }
 
 // freePort sets a variable to the address of a free port: freeport NAME.

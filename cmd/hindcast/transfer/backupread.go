@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"hash/crc32"
 	"io"
+	"io/fs"
 	"os"
 	"strconv"
 	"strings"
@@ -115,9 +116,20 @@ func (b *Backup) Export(ctx context.Context, position string, yield func(Piece) 
 			return nil
 		}
 		if err != nil {
-			return fmt.Errorf("read %s: after line %d: %w", b.name, r.at.line, err)
+			return fmt.Errorf("read %s: after line %d: %w", b.name, r.at.line, damaged(ctx, err))
 		}
 	}
+}
+
+// ErrDamaged says that a backup cannot be read to its end, now or later.
+var ErrDamaged = errors.New("the backup was cut short, or is damaged")
+
+// damaged tells what is wrong with a backup from what is wrong with reading it.
+func damaged(ctx context.Context, err error) error {
+	if _, ok := errors.AsType[*fs.PathError](err); ok || ctx.Err() != nil {
+		return err
+	}
+	return fmt.Errorf("%w: %w", ErrDamaged, err)
 }
 
 // piece reads lines until there are enough. With an error comes what was read

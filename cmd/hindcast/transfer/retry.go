@@ -33,7 +33,7 @@ func (c *copying) retry(ctx context.Context, what string, place func() string, d
 		if time.Since(since)+wait > c.o.RetryFor {
 			return err
 		}
-		c.o.Notice(fmt.Sprintf("cannot %s, trying again in %v: %v", what, wait, err))
+		c.waits(what, wait, err)
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
@@ -41,4 +41,16 @@ func (c *copying) retry(ctx context.Context, what string, place func() string, d
 		}
 		wait = min(2*wait, lastWait)
 	}
+}
+
+// waits tells that something is tried again, once for all that wait for it.
+func (c *copying) waits(what string, wait time.Duration, err error) {
+	c.telling.Lock()
+	defer c.telling.Unlock()
+	now := time.Now()
+	if what == c.told && now.Before(c.quiet) {
+		return
+	}
+	c.told, c.quiet = what, now.Add(wait)
+	c.o.Notice(fmt.Sprintf("cannot %s, trying again in %v: %v", what, wait, err))
 }

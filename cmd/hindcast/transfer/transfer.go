@@ -11,6 +11,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/hindcast/hindcast/ingest/event"
@@ -175,6 +176,10 @@ type copying struct {
 	o            Options
 	began, saved time.Time
 	meter        *meter
+
+	telling sync.Mutex
+	told    string // what is waited for, and need not be told again before quiet
+	quiet   time.Time
 }
 
 // adopt makes the state that of this source and target, or refuses one that is
