@@ -115,7 +115,7 @@ func wrongCertificate(err error) bool {
 // is not [storage.ErrUnavailable].
 func classifyOpen(ctx context.Context, err error) error {
 	if err == nil || hopeless[code(err)] || wrongCertificate(err) {
-		return err
+		return concise(err)
 	}
 	if _, ok := errors.AsType[permanent](err); ok {
 		return err
