@@ -186,7 +186,7 @@ func ProcessName() string {
 	if err != nil {
 		host = "an unknown host"
 	}
-	return fmt.Sprintf("process %d on %s, %s", os.Getpid(), host, time.Now().UTC().Format(time.RFC3339Nano))
+	return fmt.Sprintf("process %d on %s, since %s", os.Getpid(), host, time.Now().UTC().Format(time.RFC3339Nano))
 }
 
 // Failed yields the error of a part that stopped by itself. The server should
