@@ -91,7 +91,7 @@ func (m *migration) run(ctx context.Context, withTTL bool) (err error) {
 	}
 	for _, c := range changes {
 		if !withTTL {
-			m.log.Warn("a table's TTL is not what the configuration wants: run hindcast migrate", "what", c.Why)
+			m.log.Warn("a table's TTL is not what the configuration wants: run hindcast migrate --config.file=…", "what", c.Why)
 			continue
 		}
 		if err := m.apply(ctx, c); err != nil {

@@ -91,7 +91,7 @@ type ClickHouse struct {
 	// TTLMargin is how much older than the retention allows, counted from their
 	// insert, rows become before ClickHouse deletes them by itself. This stands
 	// behind the retention, for the time when no hindcast runs. It, and a changed
-	// retention, reach existing tables by `hindcast migrate`.
+	// retention, reach existing tables by `hindcast migrate --config.file=…`.
 	TTLMargin time.Duration `yaml:"ttl_margin"`
 }
 
