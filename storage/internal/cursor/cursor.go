@@ -7,6 +7,7 @@ import (
 	"encoding/base64"
 	"encoding/binary"
 	"hash/crc32"
+	"strings"
 
 	"github.com/hindcast/hindcast/storage"
 )
@@ -37,7 +38,8 @@ func (c Codec) Encode(kind byte, fields []byte) string {
 // Decode returns the fields of what Encode wrote for the kind; size is their
 // length in bytes, or [Any]. Everything else is [storage.ErrBadCursor].
 func (c Codec) Decode(kind byte, size int, text string) ([]byte, error) {
-	if len(text) > most {
+	// The decoder skips line ends, wherever they are.
+	if len(text) > most || strings.ContainsAny(text, "\r\n") {
 		return nil, storage.ErrBadCursor
 	}
 	b, err := base64.RawURLEncoding.Strict().DecodeString(text)
