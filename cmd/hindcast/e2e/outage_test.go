@@ -66,9 +66,13 @@ func TestEngineFrozen(t *testing.T) {
 
 // TestEngineDiskFull fills the engine's disk while it takes inserts, and makes
 // room again. What is stored can be read all the time.
+//
+// No merge is under way when the disk gets full: the engine (26.5) may then put a
+// merged part in force that it did not write whole.
 func TestEngineDiskFull(t *testing.T) {
 	e, data := startOnSmallDisk(t)
 	o := startOutage(t, e.DSN("hindcast"))
+	e.Exec(t, "SYSTEM STOP MERGES")
 	ballast := filepath.Join(data, "ballast")
 	fill(t, ballast)
 	o.refuses()
@@ -78,6 +82,7 @@ func TestEngineDiskFull(t *testing.T) {
 	if err := os.Remove(ballast); err != nil {
 		t.Fatal(err)
 	}
+	e.Exec(t, "SYSTEM START MERGES")
 	o.recovers()
 	o.finish()
 }
