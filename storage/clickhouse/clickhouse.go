@@ -27,6 +27,8 @@ type Store struct {
 	newest    atomic.Int64 // the latest start of an incident that was listed
 	timelines recent.Timelines[revisionKey]
 
+	windowPage int // see window.go
+
 	life     sync.Mutex
 	ending   bool
 	underWay sync.WaitGroup
@@ -51,7 +53,7 @@ func Open(ctx context.Context, dsn string, o Options) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open store: %w", err)
 	}
-	s := &Store{log: o.Logger, schema: target.schema(o)}
+	s := &Store{windowPage: windowPage, log: o.Logger, schema: target.schema(o)}
 	if err := s.connect(ctx, target, o); err != nil {
 		return nil, fmt.Errorf("open store %s: %w", target, target.refused(err))
 	}

@@ -35,5 +35,6 @@ func openAt(t *testing.T, engine *enginetest.Engine, dir string) *Store {
 	if err != nil {
 		t.Fatalf("open: %v", err)
 	}
+	s.windowPage = 500 // so that the suite's windows have several
 	return s
 }

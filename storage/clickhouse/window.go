@@ -11,8 +11,9 @@ import (
 	"github.com/hindcast/hindcast/storage"
 )
 
-// windowPage is the size of a window's pages, in facts of each kind.
-const windowPage = 500
+// windowPage is the size of a window's pages, in facts of each kind. A page costs
+// the engine a tenth of a second, however small it is.
+const windowPage = 10_000
 
 // Window implements [storage.Feed]. What is appended between two pages may or
 // may not be in it. Each page has the time of a query; the whole has none.
@@ -25,7 +26,7 @@ func (s *Store) Window(ctx context.Context, from, to time.Time, yield func(stora
 	if !to.IsZero() && !from.Before(to) {
 		return nil
 	}
-	w := window{s: s, from: from, to: to}
+	w := window{s: s, from: from, to: to, size: s.windowPage}
 	if err := w.run(ctx, yield); err != nil {
 		return fmt.Errorf("window: %w", err)
 	}
@@ -37,6 +38,7 @@ func (s *Store) Window(ctx context.Context, from, to time.Time, yield func(stora
 type window struct {
 	s            *Store
 	from, to     time.Time
+	size         int // of a page
 	events       shelf[event.Event]
 	observations shelf[event.Observation]
 }
@@ -126,11 +128,11 @@ func (f *shelf[T]) advance(page []T, id func(T) event.ID) error {
 }
 
 func (w *window) readEvents(ctx context.Context) error {
-	events, err := w.s.eventsWhere(ctx, windowEventsQuery(w.from, w.to, w.events.last))
+	events, err := w.s.eventsWhere(ctx, windowEventsQuery(w.from, w.to, w.events.last, w.size))
 	if err != nil {
 		return err
 	}
-	w.events.done = len(events) < windowPage
+	w.events.done = len(events) < w.size
 	if err := w.events.advance(events, eventID); err != nil {
 		return err
 	}
@@ -144,11 +146,11 @@ func (w *window) readEvents(ctx context.Context) error {
 }
 
 func (w *window) readObservations(ctx context.Context) error {
-	observations, err := w.s.observationsWhere(ctx, windowObservationsQuery(w.from, w.to, w.observations.last))
+	observations, err := w.s.observationsWhere(ctx, windowObservationsQuery(w.from, w.to, w.observations.last, w.size))
 	if err != nil {
 		return err
 	}
-	w.observations.done = len(observations) < windowPage
+	w.observations.done = len(observations) < w.size
 	if err := w.observations.advance(observations, event.Observation.ID); err != nil {
 		return err
 	}
@@ -162,12 +164,12 @@ func (w *window) readObservations(ctx context.Context) error {
 
 // windowEventsQuery finds a page of events behind an ID. An ID need not begin
 // with the time at which the event occurred.
-func windowEventsQuery(from, to time.Time, after event.ID) string {
-	return "SELECT " + eventFields + " FROM events FINAL WHERE id IN (" + windowEventIDs(from, to, after) + ") ORDER BY id" + finalByPartition
+func windowEventsQuery(from, to time.Time, after event.ID, limit int) string {
+	return "SELECT " + eventFields + " FROM events FINAL WHERE id IN (" + windowEventIDs(from, to, after, limit) + ") ORDER BY id" + finalByPartition
 }
 
 // windowEventIDs reads the index of occurred_at, and in the order of IDs.
-func windowEventIDs(from, to time.Time, after event.ID) string {
+func windowEventIDs(from, to time.Time, after event.ID, limit int) string {
 	var where strings.Builder
 	fmt.Fprintf(&where, "id > %s", idLiteral(after))
 	if !from.IsZero() {
@@ -176,17 +178,17 @@ func windowEventIDs(from, to time.Time, after event.ID) string {
 	if !to.IsZero() {
 		fmt.Fprintf(&where, " AND occurred_at < %s", timeLiteral(to))
 	}
-	return fmt.Sprintf("SELECT DISTINCT id FROM events WHERE %s ORDER BY id LIMIT %d", where.String(), windowPage)
+	return fmt.Sprintf("SELECT DISTINCT id FROM events WHERE %s ORDER BY id LIMIT %d", where.String(), limit)
 }
 
 // windowObservationsQuery finds a page of observations behind an ID.
-func windowObservationsQuery(from, to time.Time, after event.ID) string {
-	return "SELECT " + observationFields + " FROM observations FINAL WHERE id IN (" + windowObservationIDs(from, to, after) + ") ORDER BY id" + finalByPartition
+func windowObservationsQuery(from, to time.Time, after event.ID, limit int) string {
+	return "SELECT " + observationFields + " FROM observations FINAL WHERE id IN (" + windowObservationIDs(from, to, after, limit) + ") ORDER BY id" + finalByPartition
 }
 
 // windowObservationIDs reads rows that are not merged: an observation was seen
 // after a time when one of its rows was. IDs begin with the alert's start.
-func windowObservationIDs(from, to time.Time, after event.ID) string {
+func windowObservationIDs(from, to time.Time, after event.ID, limit int) string {
 	var where strings.Builder
 	fmt.Fprintf(&where, "id > %s", idLiteral(after))
 	if !to.IsZero() {
@@ -195,7 +197,7 @@ func windowObservationIDs(from, to time.Time, after event.ID) string {
 	if !from.IsZero() {
 		fmt.Fprintf(&where, " AND seen_until >= %s", timeLiteral(from))
 	}
-	return fmt.Sprintf("SELECT DISTINCT id FROM observations WHERE %s ORDER BY id LIMIT %d", where.String(), windowPage)
+	return fmt.Sprintf("SELECT DISTINCT id FROM observations WHERE %s ORDER BY id LIMIT %d", where.String(), limit)
 }
 
 // idAt is the least ID of a millisecond since 1970, and for one that is beyond
