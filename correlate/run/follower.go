@@ -43,9 +43,10 @@ type follower struct {
 	rest time.Duration
 	// begun says that everything whose logs are held was derived once. What needs
 	// older logs comes after that, a stretch of time in a turn; lend is how long
-	// one is, and more says that it is worth going on at once.
-	begun, more bool
-	lend        time.Duration
+	// one is. more says that it is worth going on, and lasted is how long the last
+	// turn took: so long others have the processor and the store.
+	begun, more  bool
+	lend, lasted time.Duration
 	// fresh are receipts that no timeline reflects yet, for the lag.
 	fresh []time.Time
 }
@@ -210,7 +211,9 @@ func (f *follower) catchUp(ctx context.Context, urgent bool) (err error) {
 	case !f.begun:
 		f.more = f.engine.Waits() > 0
 	case f.engine.Waits() > 0:
+		began := time.Now()
 		f.more, err = f.deriveOld(ctx)
+		f.lasted = time.Since(began)
 	default:
 		f.more = false
 	}

@@ -231,7 +231,7 @@ func (r *Runner) Run(ctx context.Context) error {
 		f.rest = 0
 		var more <-chan time.Time
 		if f.more {
-			more = time.After(0)
+			more = time.After(f.lasted)
 		}
 		select {
 		case <-ctx.Done():
