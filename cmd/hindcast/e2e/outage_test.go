@@ -7,9 +7,7 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"runtime"
 	"sync"
 	"syscall"
 	"testing"
@@ -259,16 +257,8 @@ func (o *outage) finish() {
 // where this process sees it.
 func startOnSmallDisk(t *testing.T) (*enginetest.Engine, string) {
 	t.Helper()
-	dir := t.TempDir()
-	data := filepath.Join(dir, "data")
-	if err := os.Mkdir(data, 0o700); err != nil {
-		t.Fatal(err)
-	}
-	under := []string{"unshare", "--mount", "sh", "-c", `mount -t tmpfs -o size=256m tmpfs "$0" && exec "$@"`, data}
-	if runtime.GOOS != "linux" || exec.Command(under[0], append(under[1:], "true")...).Run() != nil {
-		t.Skip("mounting a small disk needs Linux and root")
-	}
-	e := enginetest.Start(t, enginetest.Options{Dir: dir, Under: under})
+	small, data := enginetest.SmallDisk(t, 256)
+	e := enginetest.Start(t, small)
 	return e, filepath.Join(fmt.Sprintf("/proc/%d/root", e.Pid()), data)
 }
 

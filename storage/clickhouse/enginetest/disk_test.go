@@ -2,10 +2,6 @@ package enginetest_test
 
 import (
 	"errors"
-	"os"
-	"os/exec"
-	"path/filepath"
-	"runtime"
 	"testing"
 
 	"github.com/ClickHouse/clickhouse-go/v2"
@@ -17,16 +13,8 @@ import (
 // insert that does not fit is an error, and the engine goes on.
 func TestFullDisk(t *testing.T) {
 	enginetest.Shared(t) // skips where there is none
-	dir := t.TempDir()
-	data := filepath.Join(dir, "data")
-	if err := os.Mkdir(data, 0o700); err != nil {
-		t.Fatal(err)
-	}
-	onSmallDisk := []string{"unshare", "--mount", "sh", "-c", `mount -t tmpfs -o size=32m tmpfs "$0" && exec "$@"`, data}
-	if runtime.GOOS != "linux" || exec.Command(onSmallDisk[0], append(onSmallDisk[1:], "true")...).Run() != nil {
-		t.Skip("mounting a small disk needs Linux and root")
-	}
-	e := enginetest.Start(t, enginetest.Options{Dir: dir, Under: onSmallDisk})
+	small, _ := enginetest.SmallDisk(t, 32)
+	e := enginetest.Start(t, small)
 	conn := connect(t, e.DSN("default"))
 	must(t, conn, "CREATE TABLE t (line String CODEC(NONE)) ENGINE = MergeTree ORDER BY tuple()", "INSERT INTO t VALUES ('kept')")
 	err := conn.Exec(t.Context(), "INSERT INTO t SELECT randomPrintableASCII(1000) FROM numbers(100000)")

@@ -1,0 +1,36 @@
+package enginetest
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"testing"
+)
+
+// SmallDisk is how to start an engine whose data lies on a disk of its own, of so
+// many megabytes, and where the engine sees that disk: another process finds it
+// below /proc/PID/root. It is gone when the engine ends. Where none can be
+// mounted the test is skipped, and fails when CI=true.
+func SmallDisk(tb testing.TB, megabytes int) (o Options, data string) {
+	tb.Helper()
+	dir := tb.TempDir()
+	data = filepath.Join(dir, "data")
+	if err := os.Mkdir(data, 0o700); err != nil {
+		tb.Fatal(err)
+	}
+	under := []string{"unshare", "--mount"}
+	if os.Geteuid() != 0 {
+		under = append(under, "--map-root-user")
+	}
+	under = append(under, "sh", "-c", fmt.Sprintf(`mount -t tmpfs -o size=%dm tmpfs "$0" && exec "$@"`, megabytes), data)
+	if out, err := exec.Command(under[0], append(under[1:], "true")...).CombinedOutput(); err != nil {
+		why := fmt.Sprintf("a small disk cannot be mounted on %s by user %d: %v %s", runtime.GOOS, os.Geteuid(), err, out)
+		if os.Getenv("CI") == "true" {
+			tb.Fatal(why)
+		}
+		tb.Skip(why)
+	}
+	return Options{Dir: dir, Under: under}, data
+}
