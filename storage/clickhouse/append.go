@@ -12,7 +12,7 @@ import (
 // until ctx ends. When ctx ends while the batch is being stored, it may be
 // stored or not.
 func (s *Store) Append(ctx context.Context, batch event.Batch) error {
-	leave, err := s.enter()
+	leave, err := s.life.Enter()
 	if err != nil {
 		return fmt.Errorf("append: %w", err)
 	}

@@ -29,7 +29,7 @@ type owners struct {
 // epoch at the same time, the greater owner has it, and the other takes the
 // next.
 func (s *Store) Claim(ctx context.Context, owner string) (storage.Claim, error) {
-	leave, err := s.enter()
+	leave, err := s.life.Enter()
 	if err != nil {
 		return storage.Claim{}, fmt.Errorf("claim: %w", err)
 	}
@@ -75,7 +75,7 @@ func (s *Store) latestClaim(ctx context.Context) (c storage.Claim, err error) {
 
 // Owner is who claimed the derived state last; "" when nobody has.
 func (s *Store) Owner(ctx context.Context) (string, error) {
-	leave, err := s.enter()
+	leave, err := s.life.Enter()
 	if err != nil {
 		return "", fmt.Errorf("owner: %w", err)
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
 
 	"github.com/hindcast/hindcast/storage"
+	"github.com/hindcast/hindcast/storage/internal/lifetime"
 	"github.com/hindcast/hindcast/storage/internal/recent"
 )
 
@@ -29,22 +30,18 @@ type Store struct {
 
 	windowPage int // see window.go
 
-	life     sync.Mutex
-	ending   bool
-	underWay sync.WaitGroup
+	life     lifetime.Lifetime
 	close    sync.Once
 	closeErr error
 }
 
 var _ storage.Store = (*Store)(nil)
 
-// errClosed is what every method returns after Close.
-var errClosed = fmt.Errorf("store is closed: %w", storage.ErrUnavailable)
-
 // Open connects to the servers that a DSN names (see [ParseDSN]), makes the
 // database and its tables where they do not exist (see [Options.Existing]), and
-// brings an older schema up to date; a newer one is [storage.ErrNewerSchema]. A server that does not
-// answer is [storage.ErrUnavailable]. ctx bounds the opening only.
+// brings an older schema up to date; a newer one is [storage.ErrNewerSchema]. A
+// server that does not answer is [storage.ErrUnavailable]. ctx bounds the opening
+// only.
 func Open(ctx context.Context, dsn string, o Options) (*Store, error) {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
@@ -76,35 +73,14 @@ func (s *Store) connect(ctx context.Context, target *Target, o Options) error {
 	return nil
 }
 
-// enter begins an operation that Close waits for. The caller calls leave when
-// it is over.
-func (s *Store) enter() (leave func(), err error) {
-	s.life.Lock()
-	defer s.life.Unlock()
-	if s.ending {
-		return nil, errClosed
-	}
-	s.underWay.Add(1)
-	return s.underWay.Done, nil
-}
-
-// ended reports whether Close has begun.
-func (s *Store) ended() bool {
-	s.life.Lock()
-	defer s.life.Unlock()
-	return s.ending
-}
-
 // Close stores what is queued, answers everyone who waits, lets what is under
 // way finish and disconnects. What is called after Close returns
 // [storage.ErrUnavailable].
 func (s *Store) Close() error {
 	s.close.Do(func() {
-		s.life.Lock()
-		s.ending = true
-		s.life.Unlock()
+		s.life.End()
 		s.writer.stop()
-		s.underWay.Wait()
+		s.life.Wait()
 		if err := s.conn.Close(); err != nil {
 			s.closeErr = fmt.Errorf("close store: %w", err)
 		}

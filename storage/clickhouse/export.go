@@ -12,6 +12,7 @@ import (
 	"github.com/hindcast/hindcast/ingest/event"
 	"github.com/hindcast/hindcast/storage"
 	"github.com/hindcast/hindcast/storage/internal/cursor"
+	"github.com/hindcast/hindcast/storage/internal/lifetime"
 )
 
 var _ storage.Exporter = (*Store)(nil)
@@ -29,7 +30,7 @@ func (s *Store) Identity() string { return fmt.Sprintf("%016x", s.identity) }
 // ExportSize implements [storage.Exporter]. Rows that are not merged yet are
 // counted apart.
 func (s *Store) ExportSize(ctx context.Context) (storage.ExportSize, error) {
-	leave, err := s.enter()
+	leave, err := s.life.Enter()
 	if err != nil {
 		return storage.ExportSize{}, fmt.Errorf("size of an export: %w", err)
 	}
@@ -57,7 +58,7 @@ func (s *Store) ExportSize(ctx context.Context) (storage.ExportSize, error) {
 // chunks in that of their first second: what lies near in time is read together,
 // and written together where it goes.
 func (s *Store) Export(ctx context.Context, position string, yield func(event.Batch, string) error) error {
-	leave, err := s.enter()
+	leave, err := s.life.Enter()
 	if err != nil {
 		return fmt.Errorf("export: %w", err)
 	}
@@ -97,8 +98,8 @@ func (s *Store) export(ctx context.Context, position string, yield func(event.Ba
 	}
 	for _, part := range parts[first:] {
 		err := part.run(ctx, after, func(b event.Batch, place string) error {
-			if s.ended() {
-				return errClosed
+			if s.life.Ended() {
+				return lifetime.ErrClosed
 			}
 			if len(b.Events)+len(b.Observations)+len(b.Asides)+len(b.Chunks) == 0 {
 				return nil

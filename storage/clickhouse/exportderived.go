@@ -12,6 +12,7 @@ import (
 	"github.com/hindcast/hindcast/ingest/event"
 	"github.com/hindcast/hindcast/storage"
 	"github.com/hindcast/hindcast/storage/internal/cursor"
+	"github.com/hindcast/hindcast/storage/internal/lifetime"
 )
 
 // exportIncidents is how many timelines are read together.
@@ -19,7 +20,7 @@ const exportIncidents = 50
 
 // ExportDerived implements [storage.Exporter].
 func (s *Store) ExportDerived(ctx context.Context, position string, yield func([]storage.Derived, string) error) error {
-	leave, err := s.enter()
+	leave, err := s.life.Enter()
 	if err != nil {
 		return fmt.Errorf("export timelines: %w", err)
 	}
@@ -54,8 +55,8 @@ func (s *Store) exportDerived(ctx context.Context, position string, yield func([
 		return err
 	}
 	for len(list) > 0 {
-		if s.ended() {
-			return errClosed
+		if s.life.Ended() {
+			return lifetime.ErrClosed
 		}
 		n := min(len(list), exportIncidents)
 		batch, err := s.derived(ctx, list[:n])

@@ -12,6 +12,7 @@ import (
 
 	"github.com/hindcast/hindcast/ingest/event"
 	"github.com/hindcast/hindcast/storage"
+	"github.com/hindcast/hindcast/storage/internal/lifetime"
 )
 
 // Prune implements [storage.Store]. A partition of which all is old goes as a
@@ -19,7 +20,7 @@ import (
 // publications are kept for a day, and so long cursors of [Store.Incidents] are
 // good.
 func (s *Store) Prune(ctx context.Context, policy storage.Retention) error {
-	leave, err := s.enter()
+	leave, err := s.life.Enter()
 	if err != nil {
 		return fmt.Errorf("prune: %w", err)
 	}
@@ -39,8 +40,8 @@ func (s *Store) Prune(ctx context.Context, policy storage.Retention) error {
 		{"chunks", s.pruneChunks},
 	}
 	for _, step := range steps {
-		if s.ended() {
-			return fmt.Errorf("prune: %w", errClosed)
+		if s.life.Ended() {
+			return fmt.Errorf("prune: %w", lifetime.ErrClosed)
 		}
 		if err := step.do(ctx, policy); err != nil {
 			return fmt.Errorf("prune %s: %w", step.what, err)
@@ -188,8 +189,8 @@ func (s *Store) pruneDays(ctx context.Context, table, column string, before time
 	var d days
 	today := fmt.Sprint(d.of(before))
 	for _, p := range slices.Sorted(maps.Keys(found)) {
-		if s.ended() {
-			return errClosed
+		if s.life.Ended() {
+			return lifetime.ErrClosed
 		}
 		if p != today {
 			err = s.mutate(ctx, fmt.Sprintf("ALTER TABLE %s %s DROP PARTITION ID %s", s.schema.local(table), s.schema.on(), quoteText(p)))
@@ -217,8 +218,8 @@ func (s *Store) pruneMonths(ctx context.Context, table, old string) error {
 		return err
 	}
 	for _, p := range partitions {
-		if s.ended() {
-			return errClosed
+		if s.life.Ended() {
+			return lifetime.ErrClosed
 		}
 		if found[p] == all[p] {
 			err = s.mutate(ctx, fmt.Sprintf("ALTER TABLE %s %s DELETE IN PARTITION ID %s WHERE %s", s.schema.local(table), s.schema.on(), quoteText(p), old))
@@ -291,8 +292,8 @@ func (s *Store) refreshPins(ctx context.Context, where string) error {
 		return fmt.Errorf("find what is cited: %w", err)
 	}
 	for some := range slices.Chunk(ids, refreshAtOnce) {
-		if s.ended() {
-			return errClosed
+		if s.life.Ended() {
+			return lifetime.ErrClosed
 		}
 		if _, err := s.copyFacts(ctx, some); err != nil {
 			return fmt.Errorf("copy what is cited: %w", err)

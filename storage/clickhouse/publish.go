@@ -21,7 +21,7 @@ import (
 // publication that is held up on its way, however long, writes nothing. What is
 // left is the time in which the engine runs it; see visible.go.
 func (s *Store) Publish(ctx context.Context, claim storage.Claim, derived []storage.Derived) error {
-	leave, err := s.enter()
+	leave, err := s.life.Enter()
 	if err != nil {
 		return fmt.Errorf("publish: %w", err)
 	}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/hindcast/hindcast/ingest/event"
+	"github.com/hindcast/hindcast/storage/internal/lifetime"
 )
 
 // lane orders what waits for the writer. Lanes run beside each other.
@@ -244,7 +245,7 @@ func (r *room) take(ctx context.Context, bytes int64) (taken int64, err error) {
 	r.mu.Lock()
 	if r.closed {
 		r.mu.Unlock()
-		return 0, errClosed
+		return 0, lifetime.ErrClosed
 	}
 	if len(r.waiters) == 0 && r.used+bytes <= r.limit {
 		r.used += bytes
@@ -264,7 +265,7 @@ func (r *room) take(ctx context.Context, bytes int64) (taken int64, err error) {
 	case w.taken:
 		return bytes, nil
 	case r.closed:
-		return 0, errClosed
+		return 0, lifetime.ErrClosed
 	}
 	r.remove(w)
 	r.serve() // those behind may fit

@@ -11,7 +11,7 @@ import (
 // read begins a read that Close waits for, and bounds its time. The caller calls
 // end when it is over.
 func (s *Store) read(ctx context.Context) (bounded context.Context, end func(), err error) {
-	leave, err := s.enter()
+	leave, err := s.life.Enter()
 	if err != nil {
 		return nil, nil, err
 	}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/hindcast/hindcast/ingest/event"
 	"github.com/hindcast/hindcast/storage"
+	"github.com/hindcast/hindcast/storage/internal/lifetime"
 )
 
 // supersededLive is for how long revisions are kept that others have replaced:
@@ -38,8 +39,8 @@ func (s *Store) pruneIncidents(ctx context.Context, _ storage.Retention) error {
 	}
 	for month, list := range kept {
 		for some := range slices.Chunk(list, incidentsAtOnce) {
-			if s.ended() {
-				return errClosed
+			if s.life.Ended() {
+				return lifetime.ErrClosed
 			}
 			if err := s.pruneSuperseded(ctx, month, some, before); err != nil {
 				return err
@@ -61,8 +62,9 @@ type namedRevision struct {
 	key      revisionKey
 }
 
-// keptRevisions are, by month, the oldest ones that are kept of the incidents of which something is
-// superseded: the list still shows them as they were at the time before.
+// keptRevisions are, by month, the oldest ones that are kept of the incidents of
+// which something is superseded: the list still shows them as they were at the
+// time before.
 func (s *Store) keptRevisions(ctx context.Context, before time.Time) (map[int32][]namedRevision, error) {
 	kept := make(map[int32][]namedRevision)
 	query := "SELECT incident, last_epoch, last_owner, last_seq FROM (" + s.schema.latest("count() AS n", "at < "+timeLiteral(before), "n > 1") + ")"

@@ -18,7 +18,7 @@ const windowPage = 10_000
 // Window implements [storage.Feed]. What is appended between two pages may or
 // may not be in it. Each page has the time of a query; the whole has none.
 func (s *Store) Window(ctx context.Context, from, to time.Time, yield func(storage.FactPage) error) error {
-	leave, err := s.enter()
+	leave, err := s.life.Enter()
 	if err != nil {
 		return fmt.Errorf("window: %w", err)
 	}

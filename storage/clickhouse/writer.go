@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/hindcast/hindcast/ingest/event"
+	"github.com/hindcast/hindcast/storage/internal/lifetime"
 )
 
 // inFlight is how many groups of a lane may be written at once.
@@ -63,7 +64,7 @@ func (w *writer) append(ctx context.Context, b *event.Batch) error {
 	}
 	if !w.queue.push(j) {
 		w.rooms[j.lane].give(taken)
-		return errClosed
+		return lifetime.ErrClosed
 	}
 	select {
 	case err := <-j.done:
@@ -105,7 +106,7 @@ func (w *writer) run(l lane) {
 // anybody's context: what has begun goes on.
 func (w *writer) write(group []*job) error {
 	if w.stopping.Load() && w.failing.Load() {
-		return errClosed
+		return lifetime.ErrClosed
 	}
 	commit := Commit{}
 	var batches []*encodedBatch

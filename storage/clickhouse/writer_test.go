@@ -250,7 +250,7 @@ func TestCloseAnswersEverybody(t *testing.T) {
 	})
 	closed := make(chan error, 1)
 	go func() { closed <- s.Close() }()
-	until(t, "closing", s.ended)
+	until(t, "closing", s.life.Ended)
 	release()
 	if err := <-closed; err != nil {
 		t.Errorf("close: %v", err)
@@ -291,7 +291,7 @@ func TestCloseWithoutEngine(t *testing.T) {
 	proxy.Down(true)
 	closed := make(chan error, 1)
 	go func() { closed <- s.Close() }()
-	until(t, "closing", s.ended)
+	until(t, "closing", s.life.Ended)
 	release()
 	if err := <-closed; err != nil {
 		t.Errorf("close: %v", err)

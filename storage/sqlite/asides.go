@@ -18,7 +18,7 @@ const (
 
 // Asides implements [storage.Facts]. A page holds 1,000 at most.
 func (s *Store) Asides(ctx context.Context, place string, limit int) (storage.AsidePage, error) {
-	leave, err := s.enter()
+	leave, err := s.life.Enter()
 	if err != nil {
 		return storage.AsidePage{}, fmt.Errorf("asides: %w", err)
 	}

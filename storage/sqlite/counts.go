@@ -14,7 +14,7 @@ import (
 // Counts implements [storage.Feed]. They come in ascending order of second,
 // then of the rest of their keys.
 func (s *Store) Counts(ctx context.Context, q storage.CountQuery) ([]event.Count, error) {
-	leave, err := s.enter()
+	leave, err := s.life.Enter()
 	if err != nil {
 		return nil, fmt.Errorf("counts: %w", err)
 	}

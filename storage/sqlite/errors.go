@@ -49,5 +49,3 @@ func classify(err error) error {
 	}
 	return unavailable(err)
 }
-
-var errClosed = fmt.Errorf("%w: it is closed", storage.ErrUnavailable)

@@ -12,6 +12,7 @@ import (
 	"github.com/hindcast/hindcast/ingest/event"
 	"github.com/hindcast/hindcast/storage"
 	"github.com/hindcast/hindcast/storage/internal/cursor"
+	"github.com/hindcast/hindcast/storage/internal/lifetime"
 )
 
 var _ storage.Exporter = (*Store)(nil)
@@ -29,7 +30,7 @@ func (s *Store) Identity() string { return hex.EncodeToString(s.identity[:]) }
 
 // ExportSize implements [storage.Exporter].
 func (s *Store) ExportSize(ctx context.Context) (storage.ExportSize, error) {
-	leave, err := s.enter()
+	leave, err := s.life.Enter()
 	if err != nil {
 		return storage.ExportSize{}, fmt.Errorf("size of an export: %w", err)
 	}
@@ -48,7 +49,7 @@ func (s *Store) ExportSize(ctx context.Context) (storage.ExportSize, error) {
 // one that changes meanwhile gets a new one, behind the others, so it is not
 // missed. No transaction is held open between batches.
 func (s *Store) Export(ctx context.Context, position string, yield func(event.Batch, string) error) error {
-	leave, err := s.enter()
+	leave, err := s.life.Enter()
 	if err != nil {
 		return fmt.Errorf("export: %w", err)
 	}
@@ -87,8 +88,8 @@ func (s *Store) export(ctx context.Context, position string, yield func(event.Ba
 	}
 	for _, part := range parts[first:] {
 		for {
-			if s.ended() {
-				return errClosed
+			if s.life.Ended() {
+				return lifetime.ErrClosed
 			}
 			var b event.Batch
 			next, err := part.load(ctx, after, &b)

@@ -153,7 +153,7 @@ func (j *joiner) stream(s *event.Stream) int {
 
 // Held implements [storage.Exporter].
 func (s *Store) Held(ctx context.Context, chunks []event.ChunkID) (map[event.ChunkID]storage.Held, error) {
-	leave, err := s.enter()
+	leave, err := s.life.Enter()
 	if err != nil {
 		return nil, fmt.Errorf("find chunks: %w", err)
 	}

@@ -18,7 +18,7 @@ const exportIncidents = 50
 
 // ExportDerived implements [storage.Exporter].
 func (s *Store) ExportDerived(ctx context.Context, position string, yield func([]storage.Derived, string) error) error {
-	leave, err := s.enter()
+	leave, err := s.life.Enter()
 	if err != nil {
 		return fmt.Errorf("export timelines: %w", err)
 	}

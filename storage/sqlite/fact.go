@@ -11,7 +11,7 @@ import (
 
 // Fact implements [storage.Facts].
 func (s *Store) Fact(ctx context.Context, id event.ID) (storage.Fact, error) {
-	leave, err := s.enter()
+	leave, err := s.life.Enter()
 	if err != nil {
 		return storage.Fact{}, fmt.Errorf("fact: %w", err)
 	}

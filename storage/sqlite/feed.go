@@ -19,7 +19,7 @@ const (
 
 // Tip implements [storage.Feed].
 func (s *Store) Tip(ctx context.Context) (storage.Cursor, error) {
-	leave, err := s.enter()
+	leave, err := s.life.Enter()
 	if err != nil {
 		return "", fmt.Errorf("tip: %w", err)
 	}
@@ -40,7 +40,7 @@ func (s *Store) tip(ctx context.Context) (seq int64, err error) {
 // the order of commits, so everything up to the tip that was read first is
 // visible: what changes while the tables are read has a number behind it.
 func (s *Store) Since(ctx context.Context, cursor storage.Cursor, limit int) (storage.FactPage, storage.Cursor, error) {
-	leave, err := s.enter()
+	leave, err := s.life.Enter()
 	if err != nil {
 		return storage.FactPage{}, cursor, fmt.Errorf("since: %w", err)
 	}

@@ -21,7 +21,7 @@ const (
 
 // Published implements [storage.Derivations].
 func (s *Store) Published(ctx context.Context, since time.Time) ([]storage.Published, error) {
-	leave, err := s.enter()
+	leave, err := s.life.Enter()
 	if err != nil {
 		return nil, fmt.Errorf("published: %w", err)
 	}
@@ -83,7 +83,7 @@ func (s *Store) signals(ctx context.Context, incident event.ID) ([]event.ID, err
 // following pages show the list as it was then, so an incident whose start
 // moves is neither skipped nor shown twice.
 func (s *Store) Incidents(ctx context.Context, q storage.IncidentQuery) (storage.IncidentPage, error) {
-	leave, err := s.enter()
+	leave, err := s.life.Enter()
 	if err != nil {
 		return storage.IncidentPage{}, fmt.Errorf("incidents: %w", err)
 	}

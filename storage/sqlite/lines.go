@@ -21,7 +21,7 @@ const (
 
 // Lines implements [storage.Facts]. A page holds 10,000 lines at most.
 func (s *Store) Lines(ctx context.Context, q storage.LineQuery) (storage.LinePage, error) {
-	leave, err := s.enter()
+	leave, err := s.life.Enter()
 	if err != nil {
 		return storage.LinePage{}, fmt.Errorf("lines: %w", err)
 	}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/hindcast/hindcast/ingest/event"
 	"github.com/hindcast/hindcast/storage"
+	"github.com/hindcast/hindcast/storage/internal/lifetime"
 )
 
 // pruneStep is how many rows one transaction deletes, so that nobody waits
@@ -23,7 +24,7 @@ const cursorsLive = 24 * time.Hour
 // Prune implements [storage.Store]. Lines and counts go a chunk at a time, when
 // all of it is old. Cursors of [Store.Incidents] stay good for a day.
 func (s *Store) Prune(ctx context.Context, policy storage.Retention) error {
-	leave, err := s.enter()
+	leave, err := s.life.Enter()
 	if err != nil {
 		return fmt.Errorf("prune: %w", err)
 	}
@@ -62,8 +63,8 @@ type pruning struct {
 
 func (s *Store) repeat(ctx context.Context, p pruning) error {
 	for {
-		if s.ended() {
-			return errClosed
+		if s.life.Ended() {
+			return lifetime.ErrClosed
 		}
 		more, err := p.step(ctx)
 		if err != nil || !more {

@@ -39,7 +39,7 @@ func (s *Store) Claim(ctx context.Context, owner string) (storage.Claim, error) 
 
 // Publish implements [storage.Derivations]. All of it is one transaction.
 func (s *Store) Publish(ctx context.Context, claim storage.Claim, derived []storage.Derived) error {
-	leave, err := s.enter()
+	leave, err := s.life.Enter()
 	if err != nil {
 		return fmt.Errorf("publish: %w", err)
 	}

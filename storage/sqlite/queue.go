@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 
 	"github.com/hindcast/hindcast/storage"
+	"github.com/hindcast/hindcast/storage/internal/lifetime"
 )
 
 // class orders what waits for the writer.
@@ -63,7 +64,7 @@ func (q *queue) push(j *job) error {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if q.closed {
-		return errClosed
+		return lifetime.ErrClosed
 	}
 	limit := q.limit
 	if j.class == bulk {

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/hindcast/hindcast/storage"
+	"github.com/hindcast/hindcast/storage/internal/lifetime"
 	"github.com/hindcast/hindcast/storage/internal/recent"
 )
 
@@ -55,10 +56,7 @@ type Store struct {
 	writer    *writer
 	timelines recent.Timelines[int64]
 
-	// life guards ending, and that nothing begins once it is set.
-	life     sync.Mutex
-	ending   bool
-	underWay sync.WaitGroup
+	life     lifetime.Lifetime
 	close    sync.Once
 	closeErr error
 }
@@ -122,34 +120,13 @@ func (s *Store) prepareSchema(ctx context.Context, conn *writeConn) (seq int64, 
 	return seq, nil
 }
 
-// enter begins an operation that Close waits for. The caller calls leave when
-// it is over.
-func (s *Store) enter() (leave func(), err error) {
-	s.life.Lock()
-	defer s.life.Unlock()
-	if s.ending {
-		return nil, errClosed
-	}
-	s.underWay.Add(1)
-	return s.underWay.Done, nil
-}
-
-// ended reports whether Close has begun.
-func (s *Store) ended() bool {
-	s.life.Lock()
-	defer s.life.Unlock()
-	return s.ending
-}
-
 // Close stores what is queued, answers everyone who waits, lets readers finish
 // and brings the write-ahead log home into the file. A [Store.Prune] under way
 // stops early. What is called after Close returns [storage.ErrUnavailable].
 func (s *Store) Close() error {
 	s.close.Do(func() {
-		s.life.Lock()
-		s.ending = true
-		s.life.Unlock()
-		s.underWay.Wait()
+		s.life.End()
+		s.life.Wait()
 		s.closeReaders()
 		s.closeErr = s.writer.stop()
 		s.lock.Close()

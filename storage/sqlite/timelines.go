@@ -13,7 +13,7 @@ import (
 // before one that has it as a member, and that before one that had it once; of
 // several, the last that was published.
 func (s *Store) Timeline(ctx context.Context, id event.ID) (timeline.Timeline, error) {
-	leave, err := s.enter()
+	leave, err := s.life.Enter()
 	if err != nil {
 		return timeline.Timeline{}, fmt.Errorf("timeline: %w", err)
 	}

@@ -21,7 +21,7 @@ const windowPage = 500
 // Window implements [storage.Feed]. It holds no transaction open between
 // pages: what is appended meanwhile may or may not be in it.
 func (s *Store) Window(ctx context.Context, from, to time.Time, yield func(storage.FactPage) error) error {
-	leave, err := s.enter()
+	leave, err := s.life.Enter()
 	if err != nil {
 		return fmt.Errorf("window: %w", err)
 	}
