@@ -16,6 +16,9 @@ func (b *onClickHouse) idleEngine(ctx context.Context) error {
 	if err := b.settle(ctx); err != nil { // the server has just started
 		return err
 	}
+	if err := b.rest(ctx); err != nil {
+		return err
+	}
 	for _, stage := range []func(context.Context) error{b.readTimelines, b.readLists, b.reachTimelines} {
 		if err := stage(ctx); err != nil {
 			return err
@@ -23,6 +26,36 @@ func (b *onClickHouse) idleEngine(ctx context.Context) error {
 	}
 	b.memories("with all that stored", 0)
 	return nil
+}
+
+// restWithin bounds the wait for a server that has just started: it derives the
+// past again, beside everything else.
+const restWithin = 10 * time.Minute
+
+// rest waits until neither the server nor the engine has anything to do.
+func (b *onClickHouse) rest(ctx context.Context) error {
+	const idle = 0.1 // of a core
+	began := time.Now()
+	for {
+		_, u, err := b.used(func() error {
+			select {
+			case <-ctx.Done():
+				return ctx.Err()
+			case <-time.After(5 * time.Second):
+				return nil
+			}
+		})
+		if err != nil || !u.known {
+			return err
+		}
+		if u.server+u.engine < idle {
+			b.report.note("started again: until at rest", fmt.Sprintf("%.0f s", time.Since(began).Seconds()), "the past is derived again, beside everything else")
+			return nil
+		}
+		if time.Since(began) > restWithin {
+			return fmt.Errorf("after %s the server still works: %s", restWithin, u)
+		}
+	}
 }
 
 // readTimelines measures how long the timeline of a large incident takes: of

@@ -25,7 +25,7 @@ func SmallDisk(tb testing.TB, megabytes int) (o Options, data string) {
 		under = append(under, "--map-root-user")
 	}
 	under = append(under, "sh", "-c", fmt.Sprintf(`mount -t tmpfs -o size=%dm tmpfs "$0" && exec "$@"`, megabytes), data)
-	if out, err := exec.Command(under[0], append(under[1:], "true")...).CombinedOutput(); err != nil {
+	if out, err := exec.CommandContext(tb.Context(), under[0], append(under[1:], "true")...).CombinedOutput(); err != nil {
 		why := fmt.Sprintf("a small disk cannot be mounted on %s by user %d: %v %s", runtime.GOOS, os.Geteuid(), err, out)
 		if os.Getenv("CI") == "true" {
 			tb.Fatal(why)
