@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"time"
 
@@ -82,6 +83,7 @@ type listed struct {
 	id        event.ID
 	key       revisionKey // of its latest revision
 	startedAt int64
+	summary   string // of its latest revision; "" when it was not read
 }
 
 // incidentPlace is what a cursor of the list holds: when the first page was
@@ -102,7 +104,7 @@ const idAhead = 24 * time.Hour
 
 // windows is how far back a page looks for incidents, by the times of their IDs
 // before the latest start; the last one is for ever. What is recent is asked for
-// most.
+// most: of the first, summaries are read with the rest.
 var windows = []time.Duration{8 * 24 * time.Hour, 60 * 24 * time.Hour, 0}
 
 func (s *Store) incidents(ctx context.Context, q storage.IncidentQuery) (page storage.IncidentPage, err error) {
@@ -125,12 +127,12 @@ func (s *Store) incidents(ctx context.Context, q storage.IncidentQuery) (page st
 	if !q.To.IsZero() && q.To.Before(newest) {
 		newest = q.To
 	}
-	for _, w := range windows {
-		var from time.Time
+	for i, w := range windows {
+		from := event.MinTime
 		if w > 0 {
 			from = newest.Add(-w)
 		}
-		found, asOf, err := s.listIncidents(ctx, q, after, from, limit+1)
+		found, asOf, err := s.listIncidents(ctx, q, after, from, limit+1, i == 0)
 		if err != nil {
 			return page, err
 		}
@@ -146,7 +148,12 @@ func (s *Store) incidents(ctx context.Context, q storage.IncidentQuery) (page st
 			last := found[limit-1]
 			page.Next = s.incidentCursor(incidentPlace{asOf, last.startedAt, last.id})
 		}
-		page.Incidents, err = s.summaries(ctx, found)
+		if i > 0 {
+			if found, err = s.summaries(ctx, found); err != nil {
+				return page, err
+			}
+		}
+		page.Incidents, err = incidentsOf(found)
 		return page, err
 	}
 	return page, nil
@@ -168,21 +175,22 @@ func (s *Store) incidentCursor(p incidentPlace) string {
 }
 
 // listIncidents finds incidents behind a place whose IDs are not older than
-// from. The place of one is where it was at the time asOf; what it must be to be
-// shown is what it is now.
+// from, with their summaries if they are wanted. The place of one is where it was
+// at the time asOf; what it must be to be shown is what it is now.
 //
 // The engine gives the revisions, and which of them counts is decided here: to
 // analyse the aggregation that says it takes the engine longer than to read some
 // thousand rows.
-func (s *Store) listIncidents(ctx context.Context, q storage.IncidentQuery, after incidentPlace, from time.Time, limit int) (found []listed, asOf int64, err error) {
-	where := ""
-	if !from.IsZero() {
-		where = " AND incident >= " + idLiteral(leastID(from))
+func (s *Store) listIncidents(ctx context.Context, q storage.IncidentQuery, after incidentPlace, from time.Time, limit int, summaries bool) (found []listed, asOf int64, err error) {
+	columns := "incident, epoch, owner, seq, toUnixTimestamp64Micro(at), toUnixTimestamp64Micro(now64(6)), retired, toUnixTimestamp64Nano(started_at), toBool(" + fits(q) + "), "
+	if summaries {
+		columns += "summary"
+	} else {
+		columns += "''"
 	}
-	columns := "incident, epoch, owner, seq, toUnixTimestamp64Micro(at), toUnixTimestamp64Micro(now64(6)), retired, toUnixTimestamp64Nano(started_at), toBool(" + fits(q) + ")"
 	err = s.watched(ctx, func(visible string) error {
 		l := revisionList{asOf: after.asOf, of: make(map[event.ID]*listedRevisions)}
-		err := s.rows(ctx, "SELECT "+columns+" FROM revisions WHERE "+visible+where, l.scan)
+		err := s.rows(ctx, "SELECT "+columns+" FROM revisions WHERE "+visible+" AND incident >= "+idLiteral(leastID(from)), l.scan)
 		found, asOf = l.behind(after, limit), after.asOf
 		if asOf == endless {
 			asOf = l.seenAt
@@ -213,16 +221,17 @@ func fits(q storage.IncidentQuery) string {
 	return strings.Join(conditions, " AND ")
 }
 
-// summaries reads what incidents are, in the order of the list.
-func (s *Store) summaries(ctx context.Context, list []listed) ([]timeline.Incident, error) {
+// summaries reads the summaries of a list, and leaves out what was pruned since
+// it was made: that was superseded a day ago.
+func (s *Store) summaries(ctx context.Context, list []listed) ([]listed, error) {
 	if len(list) == 0 {
 		return nil, nil
 	}
 	ids := make([]event.ID, len(list))
+	at := make(map[event.ID]int, len(list))
 	for i := range list {
-		ids[i] = list[i].id
+		ids[i], at[list[i].id] = list[i].id, i
 	}
-	texts := make(map[event.ID]map[revisionKey]string, len(list))
 	err := s.rows(ctx, "SELECT incident, epoch, owner, seq, summary FROM revisions WHERE incident IN "+idList(ids), func(r driver.Rows) error {
 		var incident []byte
 		var key revisionKey
@@ -230,23 +239,19 @@ func (s *Store) summaries(ctx context.Context, list []listed) ([]timeline.Incide
 		if err := r.Scan(&incident, &key.epoch, &key.owner, &key.seq, &text); err != nil {
 			return err
 		}
-		id := event.ID(incident)
-		if texts[id] == nil {
-			texts[id] = make(map[revisionKey]string, 1)
+		if l := &list[at[event.ID(incident)]]; l.key == key {
+			l.summary = text
 		}
-		texts[id][key] = text
 		return nil
 	})
-	if err != nil {
-		return nil, err
-	}
-	incidents := make([]timeline.Incident, 0, len(list))
-	for _, l := range list {
-		text, ok := texts[l.id][l.key]
-		if !ok {
-			continue // pruned since: it was superseded a day ago
-		}
-		incident, err := summaryOf(text)
+	return slices.DeleteFunc(list, func(l listed) bool { return l.summary == "" }), err
+}
+
+// incidentsOf decodes the summaries of a list.
+func incidentsOf(list []listed) ([]timeline.Incident, error) {
+	var incidents []timeline.Incident
+	for i := range list {
+		incident, err := summaryOf(list[i].summary)
 		if err != nil {
 			return nil, err
 		}

@@ -27,6 +27,7 @@ type listedRevisions struct {
 	// fits says of the latest one that it is what is looked for, retired that it
 	// is no incident any more.
 	fits, retired bool
+	summary       string // of the latest one
 	// wasThere says that there is one of the time of the list, wasRetired and
 	// startedAt what it said.
 	wasThere, wasRetired bool
@@ -43,7 +44,8 @@ func (l *revisionList) scan(r driver.Rows) error {
 	var key revisionKey
 	var at, now, startedAt int64
 	var retired, fits bool
-	if err := r.Scan(&incident, &key.epoch, &key.owner, &key.seq, &at, &now, &retired, &startedAt, &fits); err != nil {
+	var summary string
+	if err := r.Scan(&incident, &key.epoch, &key.owner, &key.seq, &at, &now, &retired, &startedAt, &fits, &summary); err != nil {
 		return err
 	}
 	l.seenAt = max(l.seenAt, at, now)
@@ -54,7 +56,7 @@ func (l *revisionList) scan(r driver.Rows) error {
 		l.of[id] = in
 	}
 	if !known || key.compare(in.latest) > 0 {
-		in.latest, in.fits, in.retired = key, fits, retired
+		in.latest, in.fits, in.retired, in.summary = key, fits, retired, summary
 	}
 	if at <= l.asOf && (!in.wasThere || key.compare(in.placed) > 0) {
 		in.placed, in.wasThere, in.wasRetired, in.startedAt = key, true, retired, startedAt
@@ -70,7 +72,7 @@ func (l *revisionList) behind(after incidentPlace, limit int) []listed {
 			continue
 		}
 		if cmp.Or(cmp.Compare(in.startedAt, after.startedAt), id.Compare(after.id)) < 0 {
-			list = append(list, listed{id, in.latest, in.startedAt})
+			list = append(list, listed{id, in.latest, in.startedAt, in.summary})
 		}
 	}
 	slices.SortFunc(list, func(a, b listed) int {

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
+
 	"github.com/hindcast/hindcast/correlate/timeline"
 	"github.com/hindcast/hindcast/ingest/event"
 	"github.com/hindcast/hindcast/storage"
@@ -61,18 +63,28 @@ func (s *Store) timeline(ctx context.Context, id event.ID) (timeline.Timeline, e
 }
 
 // ownRevision is the latest revision of an incident; [storage.ErrNotFound] when
-// there is none, or when it is retired. Its rows are few and lie together: to
-// sort them is half the engine's work of an aggregation.
-func (s *Store) ownRevision(ctx context.Context, incident event.ID) (key revisionKey, err error) {
-	var retired bool
+// there is none, or when it is retired. Its rows are few and small: the engine
+// needs longer to plan their order than to send them.
+func (s *Store) ownRevision(ctx context.Context, incident event.ID) (last revisionKey, err error) {
+	var found, retired bool
 	err = s.watched(ctx, func(visible string) error {
-		return s.row(ctx, "SELECT epoch, owner, seq, retired FROM revisions WHERE "+visible+" AND incident = "+idLiteral(incident)+
-			" ORDER BY epoch DESC, owner DESC, seq DESC LIMIT 1", &key.epoch, &key.owner, &key.seq, &retired)
+		found = false
+		return s.rows(ctx, "SELECT epoch, owner, seq, retired FROM revisions WHERE "+visible+" AND incident = "+idLiteral(incident), func(r driver.Rows) error {
+			var key revisionKey
+			var gone bool
+			if err := r.Scan(&key.epoch, &key.owner, &key.seq, &gone); err != nil {
+				return err
+			}
+			if !found || key.compare(last) > 0 {
+				found, last, retired = true, key, gone
+			}
+			return nil
+		})
 	})
-	if err == nil && retired {
+	if err == nil && (!found || retired) {
 		err = storage.ErrNotFound
 	}
-	return key, err
+	return last, err
 }
 
 // heldRevision is the latest revision of the incident that holds an ID.

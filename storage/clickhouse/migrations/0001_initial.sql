@@ -232,7 +232,9 @@ SETTINGS {{durable}};
 
 -- One row a publication of an incident. The one with the greatest
 -- (epoch, owner, seq) counts, of those that were written before their owner
--- was fenced.
+-- was fenced. Granules are small, because to read one body the engine
+-- decompresses all of its granule; what lists read lies apart, because of many
+-- granules that takes long.
 CREATE TABLE IF NOT EXISTS {{local "revisions"}} {{on}} (
   incident     FixedString(16),
   epoch        Int64,
@@ -260,12 +262,17 @@ CREATE TABLE IF NOT EXISTS {{local "revisions"}} {{on}} (
   participants String CODEC(ZSTD(3)),
   gaps         String CODEC(ZSTD(3)),
   durations    String CODEC(ZSTD(3)),
-  body         String COMMENT 'The timeline as JSON' CODEC(ZSTD(3))
+  body         String COMMENT 'The timeline as JSON' CODEC(ZSTD(3)),
+  PROJECTION listed (
+    SELECT incident, epoch, owner, seq, at, retired, started_at, ended_at, status, severity, environment,
+      minor, sealed, services, digest, signals, aliases, summary
+    ORDER BY incident, epoch, owner, seq
+  )
 )
 ENGINE = {{engine "MergeTree"}}
 PARTITION BY {{month "incident"}}
 ORDER BY (incident, epoch, owner, seq)
-SETTINGS index_granularity = 256, {{durable}};
+SETTINGS index_granularity = 256, index_granularity_bytes = 262144, lightweight_mutation_projection_mode = 'rebuild', {{durable}};
 {{spread "revisions" "cityHash64(incident)"}}
 
 -- Which incidents ever held an ID as a signal or an alias (role 0), or cited a

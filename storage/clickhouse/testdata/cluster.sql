@@ -231,12 +231,17 @@ CREATE TABLE IF NOT EXISTS revisions_local ON CLUSTER `prod-1` (
   participants String CODEC(ZSTD(3)),
   gaps         String CODEC(ZSTD(3)),
   durations    String CODEC(ZSTD(3)),
-  body         String COMMENT 'The timeline as JSON' CODEC(ZSTD(3))
+  body         String COMMENT 'The timeline as JSON' CODEC(ZSTD(3)),
+  PROJECTION listed (
+    SELECT incident, epoch, owner, seq, at, retired, started_at, ended_at, status, severity, environment,
+      minor, sealed, services, digest, signals, aliases, summary
+    ORDER BY incident, epoch, owner, seq
+  )
 )
 ENGINE = ReplicatedMergeTree('/clickhouse/tables/{uuid}/{shard}', '{replica}')
 PARTITION BY toYYYYMM(fromUnixTimestamp64Milli(reinterpretAsInt64(reverse(substring(incident, 1, 6))), 'UTC'))
 ORDER BY (incident, epoch, owner, seq)
-SETTINGS index_granularity = 256, fsync_after_insert = 1, fsync_part_directory = 1, min_rows_to_fsync_after_merge = 1, ttl_only_drop_parts = 1, materialize_ttl_recalculate_only = 1, replicated_deduplication_window = 1000, min_bytes_for_wide_part = 134217728;
+SETTINGS index_granularity = 256, index_granularity_bytes = 262144, lightweight_mutation_projection_mode = 'rebuild', fsync_after_insert = 1, fsync_part_directory = 1, min_rows_to_fsync_after_merge = 1, ttl_only_drop_parts = 1, materialize_ttl_recalculate_only = 1, replicated_deduplication_window = 1000, min_bytes_for_wide_part = 134217728;
 
 CREATE TABLE IF NOT EXISTS revisions ON CLUSTER `prod-1` AS revisions_local ENGINE = Distributed('prod-1', 'hind\'cast', 'revisions_local', cityHash64(incident));
 
