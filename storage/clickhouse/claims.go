@@ -40,6 +40,7 @@ func (s *Store) Claim(ctx context.Context, owner string) (storage.Claim, error) 
 	if err != nil {
 		return storage.Claim{}, fmt.Errorf("claim: %w", err)
 	}
+	s.unchanged.forget() // before the claim is known to be this process's
 	s.owners.begin(claim)
 	return claim, nil
 }
@@ -112,6 +113,14 @@ func (s *Store) command(ctx context.Context, statement string) error {
 // longStatement is the length, in bytes, from which on a statement says itself
 // that the engine should take it.
 const longStatement = 1 << 20
+
+// last is the claim that was made last through this process, and the zero Claim
+// when none was.
+func (o *owners) last() storage.Claim {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.claim
+}
 
 // next is a number greater than all before it from this process: microseconds
 // since 1970 where the clock allows.

@@ -25,6 +25,7 @@ type Store struct {
 	writer    *writer
 	owners    owners
 	fences    fenceCache
+	unchanged unchanged
 	newest    atomic.Int64 // the latest start of an incident that was listed
 	timelines recent.Timelines[revisionKey]
 

@@ -8,6 +8,8 @@ import (
 	"sync/atomic"
 
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
+
+	"github.com/hindcast/hindcast/storage"
 )
 
 // fenceCache keeps the claims that the store has seen as a condition of SQL:
@@ -21,6 +23,7 @@ type fenceCache struct {
 // knownFences are the fences of so many claims.
 type knownFences struct {
 	claims  uint64
+	latest  storage.Claim
 	visible string // a condition of revisions
 }
 
@@ -44,10 +47,14 @@ func (s *Store) watched(ctx context.Context, run func(visible string) error) err
 		}
 		var claims uint64
 		asked := make(chan error, 1)
-		go func() { asked <- s.row(ctx, "SELECT count() FROM claims", &claims) }()
+		go func() {
+			var err error
+			claims, err = s.countClaims(ctx)
+			asked <- err
+		}()
 		err := run(known.visible)
 		if err := <-asked; err != nil {
-			return fmt.Errorf("count the claims: %w", err)
+			return err
 		}
 		if claims == known.claims {
 			return err
@@ -71,6 +78,9 @@ func (s *Store) readFences(ctx context.Context) (*knownFences, error) {
 		var rows uint64
 		if err := r.Scan(&e, &owner, &claimedAt, &rows); err != nil {
 			return err
+		}
+		if f.claims == 0 {
+			f.latest = storage.Claim{Epoch: e, Owner: owner}
 		}
 		f.claims += rows
 		if len(keys) < mostFences {

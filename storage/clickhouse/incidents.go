@@ -71,10 +71,11 @@ func (s *Store) Incidents(ctx context.Context, q storage.IncidentQuery) (storage
 		return storage.IncidentPage{}, fmt.Errorf("incidents: %w", err)
 	}
 	defer end()
-	page, err := s.incidents(ctx, q)
+	page, err := ifUnchanged(ctx, s, q, func() (storage.IncidentPage, error) { return s.incidents(ctx, q) })
 	if err != nil {
 		return storage.IncidentPage{}, fmt.Errorf("incidents: %w", err)
 	}
+	page.Incidents = slices.Clone(page.Incidents) // the caller's own
 	return page, nil
 }
 

@@ -29,7 +29,10 @@ func (s *Store) Publish(ctx context.Context, claim storage.Claim, derived []stor
 	if len(derived) == 0 {
 		return nil
 	}
-	if err := s.publish(ctx, claim, derived); err != nil {
+	done := s.unchanged.publishing()
+	err = s.publish(ctx, claim, derived)
+	done(err)
+	if err != nil {
 		return fmt.Errorf("publish: %w", err)
 	}
 	return nil

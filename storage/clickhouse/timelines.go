@@ -37,46 +37,71 @@ func (s *Store) Timeline(ctx context.Context, id event.ID) (timeline.Timeline, e
 }
 
 func (s *Store) timeline(ctx context.Context, id event.ID) (timeline.Timeline, error) {
-	held := id
-	key, err := s.ownRevision(ctx, id)
-	if errors.Is(err, storage.ErrNotFound) {
-		held, key, err = s.heldRevision(ctx, id)
-	}
+	var body string // too large to be kept with the rest
+	found, err := ifUnchanged(ctx, s, id, func() (found foundRevision, err error) {
+		found, body, err = s.findRevision(ctx, id)
+		return found, err
+	})
 	if err != nil {
 		return timeline.Timeline{}, err
 	}
-	if tl, ok := s.timelines.Get(held, key); ok {
+	if tl, ok := s.timelines.Get(found.incident, found.key); ok {
 		return tl, nil
 	}
-	var body string
-	err = s.row(ctx, fmt.Sprintf("SELECT body FROM revisions WHERE incident = %s AND epoch = %d AND owner = %s AND seq = %d LIMIT 1",
-		idLiteral(held), key.epoch, bytesLiteral(key.owner), key.seq), &body)
-	if err != nil {
-		return timeline.Timeline{}, err
+	if body == "" {
+		err = s.row(ctx, fmt.Sprintf("SELECT body FROM revisions WHERE incident = %s AND epoch = %d AND owner = %s AND seq = %d LIMIT 1",
+			idLiteral(found.incident), found.key.epoch, bytesLiteral(found.key.owner), found.key.seq), &body)
+		if err != nil {
+			return timeline.Timeline{}, err
+		}
 	}
 	var tl timeline.Timeline
 	if err := json.Unmarshal([]byte(body), &tl); err != nil {
 		return timeline.Timeline{}, fmt.Errorf("decode: %w", err)
 	}
-	s.timelines.Put(held, key, len(body), tl)
+	s.timelines.Put(found.incident, found.key, len(body), tl)
 	return tl, nil
 }
 
+// foundRevision is the latest revision of the incident that has an ID.
+type foundRevision struct {
+	incident event.ID
+	key      revisionKey
+}
+
+// findRevision finds it, with the timeline as JSON when that was read.
+func (s *Store) findRevision(ctx context.Context, id event.ID) (found foundRevision, body string, err error) {
+	found.incident = id
+	found.key, body, err = s.ownRevision(ctx, id)
+	if errors.Is(err, storage.ErrNotFound) {
+		body = ""
+		found.incident, found.key, err = s.heldRevision(ctx, id)
+	}
+	return found, body, err
+}
+
 // ownRevision is the latest revision of an incident; [storage.ErrNotFound] when
-// there is none, or when it is retired. Its rows are few and small: the engine
-// needs longer to plan their order than to send them.
-func (s *Store) ownRevision(ctx context.Context, incident event.ID) (last revisionKey, err error) {
+// there is none, or when it is retired. The body is read with it unless one is
+// kept, which is probably that of the same revision. Without a body the rows are
+// few and small: the engine needs longer to plan their order than to send them.
+func (s *Store) ownRevision(ctx context.Context, incident event.ID) (last revisionKey, body string, err error) {
+	columns, order := "''", ""
+	if !s.timelines.Has(incident) {
+		columns, order = "body", " ORDER BY epoch DESC, owner DESC, seq DESC LIMIT 1"
+	}
 	var found, retired bool
 	err = s.watched(ctx, func(visible string) error {
 		found = false
-		return s.rows(ctx, "SELECT epoch, owner, seq, retired FROM revisions WHERE "+visible+" AND incident = "+idLiteral(incident), func(r driver.Rows) error {
+		query := "SELECT epoch, owner, seq, retired, " + columns + " FROM revisions WHERE " + visible + " AND incident = " + idLiteral(incident) + order
+		return s.rows(ctx, query, func(r driver.Rows) error {
 			var key revisionKey
+			var text string
 			var gone bool
-			if err := r.Scan(&key.epoch, &key.owner, &key.seq, &gone); err != nil {
+			if err := r.Scan(&key.epoch, &key.owner, &key.seq, &gone, &text); err != nil {
 				return err
 			}
 			if !found || key.compare(last) > 0 {
-				found, last, retired = true, key, gone
+				found, last, retired, body = true, key, gone, text
 			}
 			return nil
 		})
@@ -84,7 +109,7 @@ func (s *Store) ownRevision(ctx context.Context, incident event.ID) (last revisi
 	if err == nil && (!found || retired) {
 		err = storage.ErrNotFound
 	}
-	return last, err
+	return last, body, err
 }
 
 // heldRevision is the latest revision of the incident that holds an ID.

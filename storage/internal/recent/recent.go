@@ -47,6 +47,13 @@ func (c *Timelines[V]) Get(id event.ID, version V) (timeline.Timeline, bool) {
 	return e.Value.(*entry[V]).tl, true
 }
 
+// Has reports whether some version of an incident's timeline is kept.
+func (c *Timelines[V]) Has(id event.ID) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.byID[id] != nil
+}
+
 // Put keeps a version of a timeline, whose JSON has that many bytes, in place of
 // the one before. Those that were read longest ago make room.
 func (c *Timelines[V]) Put(id event.ID, version V, bytes int, tl timeline.Timeline) {
