@@ -77,6 +77,12 @@ func patient(ctx context.Context) context.Context {
 	return clickhouse.Context(context.WithValue(ctx, patience{}, true), clickhouse.WithSettings(clickhouse.Settings{"max_execution_time": int(patientTimeout / time.Second)}))
 }
 
+// small is the context of queries that read a few granules: with more threads
+// than one the engine does no more than wake them up.
+func small(ctx context.Context) context.Context {
+	return clickhouse.Context(ctx, clickhouse.WithSettings(clickhouse.Settings{"max_threads": 1}))
+}
+
 // row asks for the one row that there is; none is [storage.ErrNotFound].
 func (s *Store) row(ctx context.Context, query string, dest ...any) error {
 	found := false

@@ -90,6 +90,7 @@ func (s *Store) ownRevision(ctx context.Context, incident event.ID) (last revisi
 		columns, order = "body", " ORDER BY epoch DESC, owner DESC, seq DESC LIMIT 1"
 	}
 	var found, retired bool
+	ctx = small(ctx)
 	err = s.watched(ctx, func(visible string) error {
 		found = false
 		query := "SELECT epoch, owner, seq, retired, " + columns + " FROM revisions WHERE " + visible + " AND incident = " + idLiteral(incident) + order

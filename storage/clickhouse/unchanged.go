@@ -63,7 +63,7 @@ func ifUnchanged[T any](ctx context.Context, s *Store, key any, read func() (T, 
 }
 
 func (s *Store) countClaims(ctx context.Context) (n uint64, err error) {
-	if err := s.row(ctx, "SELECT count() FROM claims", &n); err != nil {
+	if err := s.row(small(ctx), "SELECT count() FROM claims", &n); err != nil {
 		return 0, fmt.Errorf("count the claims: %w", err)
 	}
 	return n, nil
