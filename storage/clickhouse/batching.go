@@ -14,7 +14,7 @@ type Batching struct {
 	// 200 ms.
 	Age time.Duration
 	// Queue bounds what is in the writer's hands, in bytes; who appends more
-	// waits. Logs may take three quarters of it. Default 128 MiB.
+	// waits. Logs may take half of it. Default 192 MiB.
 	Queue int64
 	// OnCommit, when set, is called after every group of batches. It must return
 	// quickly, and may be called concurrently.
@@ -43,7 +43,7 @@ func (b Batching) withDefaults() Batching {
 		b.Age = 200 * time.Millisecond
 	}
 	if b.Queue <= 0 {
-		b.Queue = 128 << 20
+		b.Queue = 192 << 20
 	}
 	return b
 }

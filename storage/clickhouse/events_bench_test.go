@@ -71,7 +71,7 @@ func BenchmarkBareEvents(b *testing.B) {
 		if err != nil {
 			b.Fatal(err)
 		}
-		bodies[i] = row.body
+		bodies[i] = string(row.body)
 	}
 	b.ReportAllocs()
 	b.ResetTimer()

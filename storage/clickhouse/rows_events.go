@@ -19,7 +19,7 @@ var eventsTable = []insertColumn{
 // eventRow is an event with what it is stored as: its JSON without the payload.
 type eventRow struct {
 	event event.Event
-	body  string
+	body  []byte
 }
 
 func encodeEvent(e *event.Event) (eventRow, error) {
@@ -29,14 +29,14 @@ func encodeEvent(e *event.Event) (eventRow, error) {
 	if err != nil {
 		return eventRow{}, fmt.Errorf("encode event %s: %w", e.ID, err)
 	}
-	return eventRow{*e, string(body)}, nil
+	return eventRow{*e, body}, nil
 }
 
 // eventRows builds columns of events.
 type eventRows struct {
-	id                                                    [][]byte
-	kind, road, instance, service, environment, body, raw []string
-	occurredAt, receivedAt                                []time.Time
+	id, body, raw                              [][]byte
+	kind, road, instance, service, environment []string
+	occurredAt, receivedAt                     []time.Time
 }
 
 func (r *eventRows) columns() []any {
@@ -58,7 +58,7 @@ func eventInserts(events []eventRow) []tableInsert {
 		r.service = append(r.service, e.Service)
 		r.environment = append(r.environment, e.Environment)
 		r.body = append(r.body, events[i].body)
-		r.raw = append(r.raw, string(e.Raw))
+		r.raw = append(r.raw, e.Raw)
 	}
 	return inserts("events", eventsTable, rows.blocks((*eventRows).columns))
 }

@@ -11,8 +11,9 @@ import (
 	"github.com/hindcast/hindcast/storage/internal/lifetime"
 )
 
-// inFlight is how many groups of a lane may be written at once.
-var inFlight = [lanes]int{urgent: 1, bulk: 2}
+// inFlight is how many groups of a lane may be written at once. While one is on
+// its way the next is encoded.
+const inFlight = 2
 
 // writer joins batches into groups and writes these. Batches of one group share
 // its fate. The lanes have their own room and their own inserts, so that logs do
@@ -31,10 +32,12 @@ type writer struct {
 func startWriter(s *Store, o Options) *writer {
 	b := o.Batching.withDefaults()
 	w := &writer{store: s, onCommit: b.OnCommit, queue: newQueue(int64(b.Rows), b.Bytes, b.Age)}
-	w.rooms[urgent].limit, w.rooms[bulk].limit = b.Queue/4, b.Queue-b.Queue/4
-	for l, n := range inFlight {
-		for range n {
-			w.workers.Go(func() { w.run(lane(l)) })
+	for l := range w.rooms {
+		w.rooms[l].limit = b.Queue / int64(lanes)
+	}
+	for l := range lanes {
+		for range inFlight {
+			w.workers.Go(func() { w.run(l) })
 		}
 	}
 	return w
