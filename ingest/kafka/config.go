@@ -1,0 +1,372 @@
+package kafka
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Config is how hindcast reads from Kafka and forwards to it. Start from
+// [DefaultConfig]. It holds no secrets: these are in files that it names.
+type Config struct {
+	// Brokers are the addresses, HOST:PORT, that are asked for the cluster; any
+	// of its brokers will do, and several are safer. Empty: Kafka is not used.
+	Brokers []string `yaml:"brokers"`
+	// ClientID is how hindcast names itself to the brokers: in their logs and
+	// quotas.
+	ClientID string `yaml:"client_id"`
+	// TLS is how connections to the brokers are encrypted.
+	TLS TLS `yaml:"tls"`
+	// SASL is how hindcast proves to the brokers who it is.
+	SASL SASL `yaml:"sasl"`
+	// Group is the consumer group. All processes of one hindcast share it, and
+	// through it the partitions.
+	Group string `yaml:"group"`
+	// Topics are consumed. A topic that does not exist yet is waited for.
+	Topics []Topic `yaml:"topics"`
+	// DeadLetters is the topic for records that could not be decoded. It must
+	// exist, or the brokers must create topics by themselves; while it cannot be
+	// written, a partition with such a record waits.
+	DeadLetters string `yaml:"dead_letters"`
+	// ForwardTopics are where receivers put facts, and from where they are
+	// consumed, with forward: kafka.
+	ForwardTopics ForwardTopics `yaml:"forward_topics"`
+	// Memory bounds the records that were fetched and are not appended yet, over
+	// all partitions, decompressed. What they are decoded to takes as much again.
+	Memory int64 `yaml:"memory"`
+	// FetchBytes is how much is fetched of a partition at once, as it is sent:
+	// compressed. A single larger record still comes.
+	FetchBytes int64 `yaml:"fetch_bytes"`
+	// FetchWait is how long a broker waits for records when there are none. It
+	// does not delay those that are there.
+	FetchWait time.Duration `yaml:"fetch_wait"`
+	// BatchBytes and BatchRecords bound what is appended at once of a partition,
+	// decompressed. A single larger record is appended alone.
+	BatchBytes   int64 `yaml:"batch_bytes"`
+	BatchRecords int   `yaml:"batch_records"`
+	// MaxDecompressed is the greatest size of one compressed batch of records,
+	// as a producer sent it, after decompression. A larger one stops its
+	// partition.
+	MaxDecompressed int64 `yaml:"max_decompressed"`
+	// AppendTimeout is how long one attempt to append may take.
+	AppendTimeout time.Duration `yaml:"append_timeout"`
+	// SessionTimeout is how long after the last sign of life a process loses its
+	// partitions to others.
+	SessionTimeout time.Duration `yaml:"session_timeout"`
+	// HeartbeatInterval is how often a process gives such a sign.
+	HeartbeatInterval time.Duration `yaml:"heartbeat_interval"`
+	// RebalanceTimeout is how long the group waits for its members when
+	// partitions are assigned anew.
+	RebalanceTimeout time.Duration `yaml:"rebalance_timeout"`
+	// JoinBackoff is how long a process waits after it failed to join the group.
+	JoinBackoff time.Duration `yaml:"join_backoff"`
+	// RequestTimeout is how long a broker may take to answer.
+	RequestTimeout time.Duration `yaml:"request_timeout"`
+	// MetadataInterval is how often hindcast looks whether topics came, went,
+	// were made anew or have more partitions.
+	MetadataInterval time.Duration `yaml:"metadata_interval"`
+}
+
+// Topic is a topic that is consumed.
+type Topic struct {
+	// Name is the topic's name.
+	Name string `yaml:"name"`
+	// Format says what its records are: a name of the table of formats, as
+	// alertmanager-events-protobuf, deploys or json-lines.
+	Format string `yaml:"format"`
+	// Labels are set where what a record holds lacks them; service and
+	// environment too.
+	Labels map[string]string `yaml:"labels"`
+	// Start is where reading begins when nothing is committed: earliest or
+	// latest. Default earliest.
+	Start string `yaml:"start"`
+}
+
+// ForwardTopics are the topics that receivers forward to, by lane.
+type ForwardTopics struct {
+	// Alerts carries everything but log lines.
+	Alerts string `yaml:"alerts"`
+	// Logs carries log lines.
+	Logs string `yaml:"logs"`
+}
+
+// TLS is how connections are encrypted. Files are read again for new
+// connections when they change.
+type TLS struct {
+	// Enabled says that the brokers' listener speaks TLS.
+	Enabled bool `yaml:"enabled"`
+	// CAFile holds, in PEM, the authorities that may sign the brokers'
+	// certificates. Empty: those of the system.
+	CAFile string `yaml:"ca_file"`
+	// CertFile and KeyFile hold, in PEM, the certificate and the key by which
+	// the brokers know hindcast; either both or none.
+	CertFile string `yaml:"cert_file"`
+	KeyFile  string `yaml:"key_file"`
+	// ServerName is the name to expect in the brokers' certificates. Empty: the
+	// host of the address.
+	ServerName string `yaml:"server_name"`
+	// InsecureSkipVerify takes any certificate: anybody in between can read and
+	// change everything.
+	InsecureSkipVerify bool `yaml:"insecure_skip_verify"`
+}
+
+// SASL is how hindcast proves who it is. Files are read again for new
+// connections when they change; the first line counts.
+type SASL struct {
+	// Mechanism is plain, scram-sha-256, scram-sha-512 or oauthbearer. Empty:
+	// none.
+	Mechanism string `yaml:"mechanism"`
+	// Username is the name for plain and scram.
+	Username string `yaml:"username"`
+	// PasswordFile holds the password for plain and scram.
+	PasswordFile string `yaml:"password_file"`
+	// TokenFile holds the token for oauthbearer, where something else renews it.
+	TokenFile string `yaml:"token_file"`
+	// TokenURL is where a token for oauthbearer is asked for, with OAuth 2 client
+	// credentials.
+	TokenURL string `yaml:"token_url"`
+	// ClientID is the name of the client there.
+	ClientID string `yaml:"client_id"`
+	// ClientSecretFile holds the client's secret.
+	ClientSecretFile string `yaml:"client_secret_file"`
+	// Scopes are asked for with the token.
+	Scopes []string `yaml:"scopes"`
+	// Extensions are sent with the token, as some brokers want.
+	Extensions map[string]string `yaml:"extensions"`
+}
+
+// The mechanisms of [SASL].
+const (
+	MechanismPlain       = "plain"
+	MechanismScramSHA256 = "scram-sha-256"
+	MechanismScramSHA512 = "scram-sha-512"
+	MechanismOAuthBearer = "oauthbearer"
+)
+
+// Where reading begins when nothing is committed.
+const (
+	StartEarliest = "earliest"
+	StartLatest   = "latest"
+)
+
+// DefaultConfig has the time-outs that were measured to survive kills: with
+// the longer ones that are usual, a group whose members die often commits
+// nothing.
+func DefaultConfig() Config {
+	return Config{
+		ClientID:          "hindcast",
+		Group:             "hindcast",
+		DeadLetters:       "hindcast-dead-letters",
+		ForwardTopics:     ForwardTopics{Alerts: "hindcast-alerts", Logs: "hindcast-logs"},
+		Memory:            128 << 20,
+		FetchBytes:        1 << 20,
+		FetchWait:         500 * time.Millisecond,
+		BatchBytes:        8 << 20,
+		BatchRecords:      10_000,
+		MaxDecompressed:   64 << 20,
+		AppendTimeout:     20 * time.Second,
+		SessionTimeout:    6 * time.Second,
+		HeartbeatInterval: time.Second,
+		RebalanceTimeout:  6 * time.Second,
+		JoinBackoff:       time.Second,
+		RequestTimeout:    5 * time.Second,
+		MetadataInterval:  2 * time.Second,
+	}
+}
+
+// SetDirectory takes relative paths as relative to the folder of the
+// configuration file.
+func (c *Config) SetDirectory(dir string) {
+	for _, file := range c.files() {
+		if *file.path != "" && !filepath.IsAbs(*file.path) {
+			*file.path = filepath.Join(dir, *file.path)
+		}
+	}
+}
+
+// files are the keys that name files.
+func (c *Config) files() []configFile {
+	return []configFile{
+		{"tls.ca_file", &c.TLS.CAFile}, {"tls.cert_file", &c.TLS.CertFile}, {"tls.key_file", &c.TLS.KeyFile},
+		{"sasl.password_file", &c.SASL.PasswordFile}, {"sasl.token_file", &c.SASL.TokenFile}, {"sasl.client_secret_file", &c.SASL.ClientSecretFile},
+	}
+}
+
+type configFile struct {
+	key  string
+	path *string
+}
+
+// Validate says all that is wrong, joined; each error begins with its key.
+// Files are not read: New does.
+func (c *Config) Validate() error {
+	var v problems
+	if len(c.Topics) > 0 && len(c.Brokers) == 0 {
+		v.add("brokers", "must not be empty: there are topics")
+	}
+	for i, broker := range c.Brokers {
+		if host, port, err := net.SplitHostPort(broker); err != nil || host == "" || port == "" || strings.ContainsAny(broker, ", /@") {
+			v.add(fmt.Sprintf("brokers[%d]", i), "%q is not HOST:PORT", broker)
+		}
+	}
+	if c.Group == "" {
+		v.add("group", "must not be empty")
+	}
+	v.topic("dead_letters", c.DeadLetters)
+	v.topic("forward_topics.alerts", c.ForwardTopics.Alerts)
+	v.topic("forward_topics.logs", c.ForwardTopics.Logs)
+	c.validateTopics(&v)
+	c.validateBounds(&v)
+	c.TLS.validate(&v)
+	c.SASL.validate(&v)
+	return errors.Join(v...)
+}
+
+func (c *Config) validateTopics(v *problems) {
+	for i, topic := range c.Topics {
+		key := fmt.Sprintf("topics[%d]", i)
+		v.topic(key+".name", topic.Name)
+		if topic.Format == "" {
+			v.add(key+".format", "must not be empty")
+		}
+		if !slices.Contains([]string{"", StartEarliest, StartLatest}, topic.Start) {
+			v.add(key+".start", "%q is none of %s, %s", topic.Start, StartEarliest, StartLatest)
+		}
+		if topic.Name == c.DeadLetters && topic.Name != "" {
+			v.add(key+".name", "%q is where dead letters are put", topic.Name)
+		}
+		if slices.ContainsFunc(c.Topics[:i], func(t Topic) bool { return t.Name == topic.Name }) {
+			v.add(key+".name", "%q stands here twice", topic.Name)
+		}
+	}
+	if c.ForwardTopics.Alerts == c.ForwardTopics.Logs {
+		v.add("forward_topics.logs", "must be another topic than that of alerts")
+	}
+}
+
+// maxTimeout bounds time-outs: the protocol has them as milliseconds in 32
+// bits, and hours are no time-out.
+const maxTimeout = time.Hour
+
+func (c *Config) validateBounds(v *problems) {
+	for _, d := range []struct {
+		key   string
+		value time.Duration
+	}{
+		{"fetch_wait", c.FetchWait}, {"append_timeout", c.AppendTimeout}, {"session_timeout", c.SessionTimeout},
+		{"heartbeat_interval", c.HeartbeatInterval}, {"rebalance_timeout", c.RebalanceTimeout}, {"join_backoff", c.JoinBackoff},
+		{"request_timeout", c.RequestTimeout}, {"metadata_interval", c.MetadataInterval},
+	} {
+		if d.value < time.Millisecond || d.value > maxTimeout {
+			v.add(d.key, "must be from 1ms to 1h, not %s", d.value)
+		}
+	}
+	if c.HeartbeatInterval*3 > c.SessionTimeout {
+		v.add("heartbeat_interval", "%s is longer than a third of session_timeout (%s)", c.HeartbeatInterval, c.SessionTimeout)
+	}
+	for _, n := range []struct {
+		key              string
+		value, min, most int64
+	}{
+		{"fetch_bytes", c.FetchBytes, 1 << 10, 256 << 20}, {"batch_bytes", c.BatchBytes, 1 << 10, 256 << 20},
+		{"batch_records", int64(c.BatchRecords), 1, 1_000_000}, {"max_decompressed", c.MaxDecompressed, 1 << 20, 1 << 30},
+		{"memory", c.Memory, 1 << 20, 1 << 40},
+	} {
+		if n.value < n.min || n.value > n.most {
+			v.add(n.key, "must be from %d to %d, not %d", n.min, n.most, n.value)
+		}
+	}
+	if c.Memory < 4*c.FetchBytes {
+		v.add("memory", "must be at least four times fetch_bytes (%d), not %d", 4*c.FetchBytes, c.Memory)
+	}
+}
+
+func (t *TLS) validate(v *problems) {
+	if (t.CertFile == "") != (t.KeyFile == "") {
+		v.add("tls.key_file", "and cert_file are given both, or neither")
+	}
+	if !t.Enabled && *t != (TLS{}) {
+		v.add("tls.enabled", "must be true where other keys of tls are given")
+	}
+}
+
+func (s *SASL) validate(v *problems) {
+	given := map[string]bool{
+		"username": s.Username != "", "password_file": s.PasswordFile != "",
+		"token_file": s.TokenFile != "", "token_url": s.TokenURL != "", "client_id": s.ClientID != "",
+		"client_secret_file": s.ClientSecretFile != "", "scopes": len(s.Scopes) > 0, "extensions": len(s.Extensions) > 0,
+	}
+	var needed, taken []string
+	switch s.Mechanism {
+	case "":
+	case MechanismPlain, MechanismScramSHA256, MechanismScramSHA512:
+		needed = []string{"username", "password_file"}
+	case MechanismOAuthBearer:
+		taken = []string{"extensions"}
+		if s.TokenURL == "" {
+			needed = []string{"token_file"}
+			break
+		}
+		needed, taken = []string{"token_url", "client_id", "client_secret_file"}, append(taken, "scopes")
+	default:
+		v.add("sasl.mechanism", "%q is none of %s, %s, %s, %s", s.Mechanism, MechanismPlain, MechanismScramSHA256, MechanismScramSHA512, MechanismOAuthBearer)
+		return
+	}
+	for _, key := range []string{"username", "password_file", "token_file", "token_url", "client_id", "client_secret_file", "scopes", "extensions"} {
+		switch need := slices.Contains(needed, key); {
+		case need && !given[key]:
+			v.add("sasl."+key, "must be given for the mechanism %s", s.Mechanism)
+		case !need && given[key] && !slices.Contains(taken, key):
+			v.add("sasl."+key, "is not used with what else stands in sasl")
+		}
+	}
+	if u, err := url.Parse(s.TokenURL); s.TokenURL != "" {
+		switch {
+		case err != nil:
+			v.add("sasl.token_url", "is not a URL")
+		case u.Scheme != "https" && u.Scheme != "http", u.Host == "":
+			v.add("sasl.token_url", "want https://HOST/PATH")
+		case u.User != nil:
+			v.add("sasl.token_url", "must not hold a user or a password")
+		}
+	}
+	s.validateExtensions(v)
+}
+
+// As RFC 7628 has them; "auth" is the token itself.
+var (
+	extensionName  = regexp.MustCompile(`^[A-Za-z]+$`)
+	extensionValue = regexp.MustCompile(`^[\x20-\x7E\t\r\n]*$`)
+)
+
+func (s *SASL) validateExtensions(v *problems) {
+	for name, value := range s.Extensions {
+		if !extensionName.MatchString(name) || strings.EqualFold(name, "auth") || !extensionValue.MatchString(value) {
+			v.add("sasl.extensions", "%q cannot be an extension", name)
+		}
+	}
+}
+
+// problems collects errors that begin with a key.
+type problems []error
+
+func (p *problems) add(key, format string, args ...any) {
+	*p = append(*p, fmt.Errorf("%s: %s", key, fmt.Sprintf(format, args...)))
+}
+
+var topicName = regexp.MustCompile(`^[A-Za-z0-9._-]{1,249}$`)
+
+func (p *problems) topic(key, name string) {
+	switch {
+	case name == "":
+		p.add(key, "must not be empty")
+	case !topicName.MatchString(name), name == ".", name == "..":
+		p.add(key, "%q cannot be the name of a topic: up to 249 of a-z, A-Z, 0-9, '.', '_' and '-'", name)
+	}
+}
