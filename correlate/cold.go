@@ -15,8 +15,10 @@ import (
 type cold struct {
 	// from is the time from which on the logs are complete. Zero: always.
 	from time.Time
-	// lent are stretches before it whose logs are at hand for now.
-	lent []span
+	// lent are stretches before it whose logs are at hand for now; borrowed says
+	// that some logs are that must be given back.
+	lent     []span
+	borrowed bool
 	// incident is the incident of each signal, as last grouped.
 	incident map[event.ID]event.ID
 }
@@ -67,7 +69,7 @@ type Span struct{ From, To time.Time }
 
 // Missing gives the stretches of time whose log counts [Engine.Derive] would
 // need now and that the engine no longer holds, or never held, the latest first.
-// Each may be lent by itself ([Engine.Lend]) and derived from ([Engine.Derive])
+// Each may be lent by itself ([Engine.Lent]) and derived from ([Engine.Derive])
 // before the next one: no incident needs two, and what may turn out to be one
 // incident is in one. They overlap by what incidents look back on. None is
 // longer than most, unless one incident, or some that are near one another,
@@ -140,21 +142,26 @@ func inPieces(needs []need, most time.Duration) []Span {
 	return out
 }
 
-// Lend gives the engine all log counts of a stretch of time, until
-// [Engine.Return].
-func (e *Engine) Lend(s Span, counts []event.Count) {
+// Lend gives the engine log counts that it lacks, until [Engine.Return]. They
+// count when [Engine.Lent] says that those of a stretch of time are complete.
+func (e *Engine) Lend(counts []event.Count) {
+	e.cold.borrowed = true
 	for _, c := range counts {
 		e.memory.logs.add(c)
 	}
-	e.cold.lent = append(e.cold.lent, span{s.From, s.To})
+}
+
+// Lent says that all log counts of a stretch of time were lent.
+func (e *Engine) Lent(s Span) {
+	e.cold.lent, e.cold.borrowed = append(e.cold.lent, span{s.From, s.To}), true
 }
 
 // Return drops the logs that were lent. It is called right after Derive.
 func (e *Engine) Return() {
-	if len(e.cold.lent) == 0 {
+	if !e.cold.borrowed {
 		return
 	}
-	e.cold.lent = nil
+	e.cold.lent, e.cold.borrowed = nil, false
 	e.memory.logs.forget(e.cold.from)
 	e.rest()
 }

@@ -28,7 +28,8 @@ func lendAndDerive(e *correlate.Engine, stored []event.Count, now time.Time) []c
 				of = append(of, c)
 			}
 		}
-		e.Lend(missing[0], of)
+		e.Lend(of)
+		e.Lent(missing[0])
 		out = append(out, e.Derive(now)...)
 		e.Return()
 	}

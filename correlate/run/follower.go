@@ -43,10 +43,11 @@ type follower struct {
 	rest time.Duration
 	// begun says that everything whose logs are held was derived once. What needs
 	// older logs comes after that, a stretch of time in a turn; lend is how long
-	// one is. more says that it is worth going on, and lasted is how long the last
+	// one is, and lendStep how much of it is read at once. more says that it is worth going on, and lasted is how long the last
 	// turn took: so long others have the processor and the store.
 	begun, more  bool
 	lend, lasted time.Duration
+	lendStep     time.Duration
 	// fresh are receipts that no timeline reflects yet, for the lag.
 	fresh []time.Time
 }
@@ -69,7 +70,7 @@ func (r *Runner) follow(ctx context.Context, claim storage.Claim) (*follower, er
 	if err != nil {
 		return nil, err
 	}
-	f := &follower{Runner: r, engine: engine, claim: claim, published: map[event.ID]*publication{}, lend: firstLend}
+	f := &follower{Runner: r, engine: engine, claim: claim, published: map[event.ID]*publication{}, lend: firstLend, lendStep: firstStep}
 	// The place in the feed is taken first: what is appended while the window is
 	// read comes again, and not never.
 	if f.cursor, err = r.store.Tip(ctx); err != nil {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/hindcast/hindcast/correlate"
 	"github.com/hindcast/hindcast/storage"
 )
 
@@ -22,7 +23,7 @@ func (f *follower) readLogs(ctx context.Context, from, to time.Time) error {
 		return err
 	}
 	held, oldest := now, later(from, now.Add(-f.options.HotLogs))
-	for step := 2 * time.Second; held.After(oldest) && f.countsRead < mostHeld; {
+	for step := firstStep; held.After(oldest) && f.countsRead < mostHeld; {
 		next := later(oldest, held.Add(-step))
 		n, err := f.readCounts(ctx, next, held)
 		if err != nil {
@@ -44,10 +45,14 @@ func nextStep(step time.Duration, counts int) time.Duration {
 	case counts < countsAtOnce/2:
 		step *= 2
 	}
-	return min(max(step, time.Second), 10*time.Minute)
+	return min(max(step, time.Second), mostStep)
 }
 
-const countsAtOnce = 20_000
+const (
+	countsAtOnce = 20_000
+	firstStep    = 8 * time.Second
+	mostStep     = time.Hour
+)
 
 // readCounts gives the engine the counts of a stretch of time, and says how
 // many they were.
@@ -78,13 +83,9 @@ func (f *follower) deriveOld(ctx context.Context) (progress bool, err error) {
 	defer f.engine.Return()
 	now := f.now()
 	if missing := f.engine.Missing(now, f.lend); len(missing) > 0 {
-		s := missing[0]
-		counts, err := f.store.Counts(ctx, storage.CountQuery{From: s.From, To: s.To})
-		if err != nil {
-			return false, fmt.Errorf("read log counts from %s to %s: %w", s.From, s.To, err)
+		if err := f.lendLogs(ctx, missing[0]); err != nil {
+			return false, err
 		}
-		f.engine.Lend(s, counts)
-		f.lend = nextLend(f.lend, len(counts))
 	}
 	f.unpublished = append(f.unpublished, f.engine.Derive(now)...)
 	f.metrics.derive.Observe(time.Since(began).Seconds())
@@ -92,6 +93,25 @@ func (f *follower) deriveOld(ctx context.Context) (progress bool, err error) {
 		return false, err
 	}
 	return f.engine.Waits() < before, nil
+}
+
+// lendLogs lends the engine the logs of a stretch of time, a part at a time: what
+// the store gives takes many times the memory that the engine needs for it.
+func (f *follower) lendLogs(ctx context.Context, s correlate.Span) error {
+	lent := 0
+	for held := s.To; held.After(s.From); {
+		from := later(s.From, held.Add(-f.lendStep))
+		counts, err := f.store.Counts(ctx, storage.CountQuery{From: from, To: held})
+		if err != nil {
+			return fmt.Errorf("read log counts from %s to %s: %w", from, held, err)
+		}
+		f.engine.Lend(counts)
+		lent += len(counts)
+		held, f.lendStep = from, nextStep(f.lendStep, len(counts))
+	}
+	f.engine.Lent(s)
+	f.lend = nextLend(f.lend, lent)
+	return nil
 }
 
 // deriveAllOld derives all that waits for logs.
@@ -105,13 +125,13 @@ func (f *follower) deriveAllOld(ctx context.Context) error {
 	return nil
 }
 
-// How much of the logs is lent at once: a stretch whose counts are some
-// megabytes, within bounds.
+// How much of the logs is lent at once, within bounds: the engine has some
+// dozens of bytes for a count.
 const (
 	lendAtOnce = 200_000
 	leastLend  = time.Hour
 	firstLend  = 6 * time.Hour
-	mostLend   = 48 * time.Hour
+	mostLend   = 24 * time.Hour
 )
 
 func nextLend(most time.Duration, counts int) time.Duration {
