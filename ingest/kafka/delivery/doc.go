@@ -1,0 +1,40 @@
+// Package delivery is the protocol by which the records of one partition
+// become facts in the store: fetch, write the boundary ahead, append, put aside
+// what cannot be decoded, commit, and go on where another member stopped.
+//
+// In the flow it stands between ingest/kafka, which speaks to the brokers and
+// calls [Run] once for each partition that was assigned to it, and the store.
+// It knows nothing of Kafka but four small interfaces ([Log], [Offsets],
+// [DeadLetters], [Appender]), is sequential, and reads neither clock nor
+// randomness by itself, so that a simulation can run it through every order
+// of failures.
+//
+// # Nothing is lost
+//
+// An offset is committed when everything below it is durable: in the store, or
+// among the dead letters. Whatever fails before is tried again, by this member
+// or by the next one.
+//
+// # Nothing is counted twice
+//
+// Trying again delivers twice. Facts carry their identity with them and stay
+// one; log lines do not: the lines of a chunk are replaced by those of a chunk
+// with the same ID, so each delivery must cut a partition into the same chunks.
+// Before a range [first, end) of log lines is appended, its boundary is
+// committed: the offset stays first, and its metadata says end ([Mark]).
+// Whoever takes the partition over finds the mark and appends that range as
+// that chunk, before it chooses boundaries of its own. A member that lost the
+// partition cannot commit any more; so it appends nothing that its successor
+// does not know of, and what it still appends is the same chunk.
+//
+// A range of which a part is gone from the log, or which holds other records
+// than when its boundary was written, is not appended: that would replace the
+// whole by a part. It is passed over and reported as a [Gap].
+//
+// # What it needs from others
+//
+// Lines stay exact as long as offsets go forward. When somebody sets them back
+// by hand, or brokers lose what they acknowledged, ranges that were appended
+// are cut again at other places: then lines may count twice, and nothing is
+// lost.
+package delivery
