@@ -13,7 +13,6 @@ import (
 
 	"github.com/klauspost/compress/flate"
 	"github.com/klauspost/compress/gzip"
-	"github.com/klauspost/compress/s2"
 	"github.com/klauspost/compress/zlib"
 	"github.com/klauspost/compress/zstd"
 )
@@ -196,18 +195,16 @@ func decompress(open coding, sent []byte, limits *Limits, lane Lane, h *hold) ([
 	}
 }
 
-// checkSnappy refuses a block of snappy that says it is too large, before
-// anything is allocated for it, and takes memory for its content.
-func checkSnappy(block []byte, limits *Limits, lane Lane, h *hold) *refusal {
-	n, err := s2.DecodedLen(block)
+// checkSnappy refuses a block of snappy that says that it holds more than is
+// taken, n bytes, before anything is allocated for it, and takes memory for its
+// content.
+func checkSnappy(n int64, limits *Limits, lane Lane, h *hold) *refusal {
 	switch {
-	case err != nil:
-		return nil // the decoder says what is wrong
-	case int64(n) > limits.MaxDecompressed:
+	case n > limits.MaxDecompressed:
 		f := tooLarge("when decompressed", limits.MaxDecompressed, "max_decompressed")
 		f.hangUp = false
 		return f
-	case !h.grow(int64(n)):
+	case !h.grow(n):
 		return busy(lane, "too many bodies are being taken in")
 	}
 	return nil

@@ -125,10 +125,6 @@ func (e *endpoint) take(ctx context.Context, format *Format, in Input, open codi
 		return answer{}, f
 	}
 	s := summarize(&batch)
-	if decodeErr == nil && s.Accepted == 0 && len(batch.Asides) > 0 {
-		field, reason := splitReason(batch.Asides[0].Reason)
-		decodeErr = &event.Malformed{Field: field, Reason: reason}
-	}
 	e.rs.trimAsides(&batch)
 	if decodeErr != nil {
 		e.putAside(ctx, batch.Asides)
@@ -180,18 +176,15 @@ func (e *endpoint) decode(ctx context.Context, format *Format, in Input, open co
 		e.rs.metrics.decompressed.WithLabelValues(e.path).Add(float64(len(in.Body)))
 	}
 	if format.Snappy {
-		if f = checkSnappy(in.Body, limits, e.lane, held); f != nil {
+		if f = checkSnappy(format.DecodedSize(in.Body), limits, e.lane, held); f != nil {
 			return event.Batch{}, nil, f
 		}
 	}
-	if len(in.Body) == 0 {
-		return event.Batch{}, &event.Malformed{Reason: "the body is empty"}, nil
-	}
-	batch, decodeErr = format.Decode(in)
+	batch, decodeErr = format.Take(in)
 	for i := range batch.Asides {
 		e.rs.metrics.reject(format.Road, batch.Asides[i].Class)
 	}
-	if decodeErr != nil && len(batch.Asides) == 0 {
+	if decodeErr != nil && len(batch.Asides) == 0 && len(in.Body) > 0 {
 		batch = event.Batch{Asides: []event.Aside{wholeBody(in, format.Road, decodeErr)}}
 	}
 	return batch, decodeErr, nil

@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/klauspost/compress/s2"
+
 	"github.com/hindcast/hindcast/ingest/event"
 )
 
@@ -19,6 +21,10 @@ type Input struct {
 	// Header is what came beside the body: a request's header, or that of a
 	// Kafka record. It may be nil.
 	Header http.Header
+	// Defaults are labels that hold for what the body does not say: known from
+	// where it came, as a Kafka topic. Service and environment are found in them
+	// as in any labels. They may be nil.
+	Defaults event.Labels
 }
 
 // Decoder turns a body into facts. It does no I/O. What of the body it could
@@ -43,6 +49,10 @@ type Format struct {
 	// Snappy says that a body is a block of snappy, which Decode opens. Its
 	// decoded length is checked before.
 	Snappy bool
+	// Join makes one chunk of log lines of those of several bodies, in their
+	// order, as if they had been one body. A road that has many small bodies
+	// uses it. Nil: the chunks of a body have IDs of their own, which stay.
+	Join func([]event.Chunk) event.Chunk
 
 	// Path is where it is posted; "" when it is not taken over HTTP. Formats
 	// with one path are told apart by media type.
@@ -57,6 +67,34 @@ type Format struct {
 	// decoded, with the secrets that the format was made with. An error means
 	// that the sender is not who it says. Nil: no check.
 	Verify func(header http.Header, sent []byte) error
+}
+
+// Take decodes a body, as every road does that has one. The error, an
+// [event.Malformed] for the most part, means that nothing of the body could be
+// used; the batch's asides count all the same.
+func (f *Format) Take(in Input) (event.Batch, error) {
+	if len(in.Body) == 0 {
+		return event.Batch{}, &event.Malformed{Reason: "the body is empty"}
+	}
+	batch, err := f.Decode(in)
+	// An envelope may carry what was put aside elsewhere.
+	if err == nil && f.Road != event.RoadEnvelope && len(batch.Asides) > 0 && batch.Len() == len(batch.Asides) {
+		field, reason := splitReason(batch.Asides[0].Reason)
+		err = &event.Malformed{Field: field, Reason: reason}
+	}
+	return batch, err
+}
+
+// DecodedSize is how much memory a body takes that is opened, in bytes: its own
+// length, unless the format compresses. It reads no more than the body's head,
+// and a body can lie: Decode refuses what is more than it takes at once.
+func (f *Format) DecodedSize(body []byte) int64 {
+	if f.Snappy {
+		if n, err := s2.DecodedLen(body); err == nil {
+			return int64(n)
+		}
+	}
+	return int64(len(body))
 }
 
 // Reply is how a receiver answers a body of which something could be used.

@@ -37,8 +37,10 @@ var (
 func DefaultFormats(o FormatOptions) Formats {
 	am := alertmanager.Decoder{Limits: o.Limits.AlertBody}
 	loki := logs.New(o.Labels, o.Limits.LogBody)
-	env := envelope.Decoder{Complete: loki.Complete}
-	return Formats{
+	env := func(in Input) envelope.Decoder {
+		return envelope.Decoder{Complete: loki.WithDefaults(in.Defaults).Complete}
+	}
+	formats := Formats{
 		{
 			Name: "alertmanager", Road: event.RoadWebhook, Path: "/ingest/alertmanager", Types: jsonTypes,
 			Decode: plain(am.DecodeWebhook),
@@ -83,37 +85,44 @@ func DefaultFormats(o FormatOptions) Formats {
 		},
 		{
 			Name: "envelope", Road: event.RoadEnvelope, Path: "/ingest/events", Types: []string{typeJSON, "application/x-ndjson", ""},
-			Decode: plain(env.DecodeJSON),
+			Decode: func(in Input) (event.Batch, error) { return env(in).DecodeJSON(in.Body, in.ReceivedAt) },
 			Hint:   "Post envelopes as proto/hindcast/v1 describes them.",
 		},
 		{
 			Name: "envelope-protobuf", Road: event.RoadEnvelope, Path: "/ingest/events", Types: protoTypes,
-			Decode: plain(env.DecodeProto),
+			Decode: func(in Input) (event.Batch, error) { return env(in).DecodeProto(in.Body, in.ReceivedAt) },
 			Hint:   "Post envelopes as proto/hindcast/v1 describes them.",
 		},
 		{
 			// As Loki has it, what has no media type is protobuf.
 			Name: "loki", Road: event.RoadLoki, Lane: LaneLogs, Path: "/loki/api/v1/push", Types: append(protoTypes[:len(protoTypes):len(protoTypes)], ""),
-			Snappy: true, Reply: ReplyEmpty,
-			Decode: plain(func(block []byte, receivedAt time.Time) (event.Batch, error) {
-				body, err := logs.Unsnappy(block, int(o.Limits.MaxDecompressed))
+			Snappy: true, Reply: ReplyEmpty, Join: loki.Join,
+			Decode: func(in Input) (event.Batch, error) {
+				body, err := logs.Unsnappy(in.Body, int(o.Limits.MaxDecompressed))
 				if err != nil {
-					return event.Batch{}, lokiError(err)
+					return event.Batch{}, logsError(err)
 				}
-				batch, err := loki.DecodeLokiProto(body, receivedAt)
-				return batch, lokiError(err)
-			}),
+				batch, err := loki.WithDefaults(in.Defaults).DecodeLokiProto(body, in.ReceivedAt)
+				return batch, logsError(err)
+			},
 			Hint: "Point a client of Loki here: a push in protobuf and snappy, or in JSON.",
 		},
 		{
 			Name: "loki-json", Road: event.RoadLoki, Lane: LaneLogs, Path: "/loki/api/v1/push", Types: []string{typeJSON}, Reply: ReplyEmpty,
-			Decode: plain(func(body []byte, receivedAt time.Time) (event.Batch, error) {
-				batch, err := loki.DecodeLokiJSON(body, receivedAt)
-				return batch, lokiError(err)
-			}),
+			Join: loki.Join,
+			Decode: func(in Input) (event.Batch, error) {
+				batch, err := loki.WithDefaults(in.Defaults).DecodeLokiJSON(in.Body, in.ReceivedAt)
+				return batch, logsError(err)
+			},
 			Hint: "Point a client of Loki here: a push in protobuf and snappy, or in JSON.",
 		},
 	}
+	for i := range formats {
+		if formats[i].Lane == LaneAlerts {
+			formats[i].Decode = withDefaults(o.Labels, formats[i].Decode)
+		}
+	}
+	return formats
 }
 
 // plain makes a Decoder of a function that needs no header.
@@ -130,8 +139,8 @@ func verifyGitHub(secrets [][]byte) func(http.Header, []byte) error {
 	}
 }
 
-// lokiError puts an error of the log decoders in this package's words.
-func lokiError(err error) error {
+// logsError puts an error of the log decoders in this package's words.
+func logsError(err error) error {
 	if errors.Is(err, logs.ErrTooLarge) {
 		return fmt.Errorf("%w: %w", ErrTooMuch, err)
 	}

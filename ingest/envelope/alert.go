@@ -53,9 +53,24 @@ func observation(r *reader, c common, a *hindcastv1.Alert) event.Observation {
 				o.FiringSeenAt = c.receivedAt
 			}
 		}
+	} else {
+		o.Fingerprint = keptFingerprint(&o, c.env.GetId())
 	}
 	o.ClockSuspect = r.suspect
 	return o
+}
+
+// keptFingerprint is the fingerprint that an alert's ID tells of. It is not that
+// of its labels where it was given some beside its sender's, and then it is
+// among those that were sent.
+func keptFingerprint(o *event.Observation, id string) event.Fingerprint {
+	for _, f := range o.SentFingerprints {
+		kept := event.Observation{Fingerprint: f, StartsAt: o.StartsAt}
+		if kept.ID().String() == id {
+			return f
+		}
+	}
+	return o.Fingerprint
 }
 
 // complete fills in what a producer's envelope says of all facts.

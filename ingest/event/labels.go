@@ -2,6 +2,7 @@ package event
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -64,6 +65,26 @@ func (l Labels) First(names ...string) string {
 		}
 	}
 	return ""
+}
+
+// Or is the labels, and those of defaults whose names have no value in them.
+// Neither set is changed.
+func (l Labels) Or(defaults Labels) Labels {
+	var or Labels
+	for name, value := range defaults {
+		if value == "" || l[name] != "" {
+			continue
+		}
+		if or == nil {
+			or = make(Labels, len(l)+len(defaults))
+			maps.Copy(or, l)
+		}
+		or[name] = value
+	}
+	if or == nil {
+		return l
+	}
+	return or
 }
 
 // String writes the labels as Prometheus does: {a="1", b="2"}.

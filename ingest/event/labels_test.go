@@ -2,6 +2,7 @@ package event_test
 
 import (
 	"encoding/json"
+	"maps"
 	"testing"
 
 	"github.com/prometheus/common/model"
@@ -61,5 +62,19 @@ func TestLabels(t *testing.T) {
 	}
 	if got := m.EnvironmentOf(nil); got != "" {
 		t.Errorf("environment of no labels: got %q, want none", got)
+	}
+}
+
+func TestLabelsOr(t *testing.T) {
+	own := event.Labels{"a": "1", "b": ""}
+	got := own.Or(event.Labels{"a": "2", "b": "2", "c": "2", "d": ""})
+	if want := (event.Labels{"a": "1", "b": "2", "c": "2"}); !maps.Equal(got, want) {
+		t.Errorf("labels are %v, want %v", got, want)
+	}
+	if want := (event.Labels{"a": "1", "b": ""}); !maps.Equal(own, want) {
+		t.Errorf("the labels were changed: %v", own)
+	}
+	if got := event.Labels(nil).Or(nil); got != nil {
+		t.Errorf("no labels and no defaults are %v, want nil", got)
 	}
 }

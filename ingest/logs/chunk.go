@@ -57,7 +57,7 @@ func newBuilder(d *Decoder, road event.Road, body []byte, receivedAt time.Time) 
 	b := &builder{d: d, road: road, receivedAt: receivedAt.UTC(), body: string(body)}
 	b.chunk = event.Chunk{ID: event.ChunkID(sum[:16]), ReceivedAt: b.receivedAt, Road: road}
 	b.at = place{stream: -1, entry: -1}
-	b.reader.mask.table = d.fields
+	b.reader.mask.table, b.reader.defaults = d.fields, d.defaults
 	b.counter.limit = d.limits.Patterns
 	return b
 }
@@ -91,7 +91,7 @@ func (b *builder) stream(pairs []pair) {
 	if cut != "" {
 		b.aside(classCut, cut, "")
 	}
-	b.current = b.d.source(labels)
+	b.current = b.d.source(labels.Or(b.d.defaults.labels))
 }
 
 // source is what a stream's labels say.

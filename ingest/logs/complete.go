@@ -9,7 +9,7 @@ import (
 
 // Complete finds what the lines of a chunk say, as in a push: level, version,
 // trace and pattern, and the service and environment of streams that name
-// none. What is set already is the producer's word and stays. Then it sums the
+// none, the decoder's defaults included. What is set already is the producer's word and stays. Then it sums the
 // counts. Texts that are longer than [Limits] allows are cut, and lines of more
 // patterns than it allows have the pattern "<other>".
 //
@@ -17,11 +17,12 @@ import (
 // lines and counts are replaced; nobody else may use the chunk meanwhile.
 func (d *Decoder) Complete(c *event.Chunk) {
 	b := &builder{d: d, chunk: event.Chunk{Streams: slices.Clone(c.Streams)}}
-	b.reader.mask.table = d.fields
+	b.reader.mask.table, b.reader.defaults = d.fields, d.defaults
 	b.counter.limit = d.limits.Patterns
 
 	sources := make([]source, len(c.Streams))
 	for i := range c.Streams {
+		b.chunk.Streams[i].Labels = c.Streams[i].Labels.Or(d.defaults.labels)
 		sources[i] = d.sourceOf(&c.Streams[i])
 		sources[i].index = i
 		b.chunk.Streams[i].Service, b.chunk.Streams[i].Environment = sources[i].service, sources[i].environment

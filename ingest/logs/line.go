@@ -12,6 +12,8 @@ type lineReader struct {
 	mask   masker
 	facets facets
 	json   jsonLine
+	// defaults counts after everything else.
+	defaults source
 }
 
 // reading is what a line says.
@@ -23,7 +25,8 @@ type reading struct {
 }
 
 // read reads a line of a stream. What the stream's labels say counts before
-// what the metadata says, and that before what the line says.
+// what the metadata says, that before what the line says, and that before the
+// defaults.
 func (l *lineReader) read(from *source, metadata []pair, text string) reading {
 	f := &l.facets
 	f.reset()
@@ -43,15 +46,18 @@ func (l *lineReader) read(from *source, metadata []pair, text string) reading {
 	}
 
 	r := reading{
-		service:     first(from.service, f.service.value),
-		environment: first(from.environment, f.environment.value),
-		version:     first(from.version, f.version.value),
+		service:     first(first(from.service, f.service.value), l.defaults.service),
+		environment: first(first(from.environment, f.environment.value), l.defaults.environment),
+		version:     first(first(from.version, f.version.value), l.defaults.version),
 		trace:       f.trace.value,
 		level:       from.level,
 		template:    l.mask.end(),
 	}
 	if r.level == event.LevelUnknown {
 		r.level = f.level
+	}
+	if r.level == event.LevelUnknown {
+		r.level = l.defaults.level
 	}
 	if r.level == event.LevelUnknown {
 		r.level = guessLevel(words)
