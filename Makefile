@@ -1,8 +1,8 @@
 # hindcast's build. `make help` lists what there is.
 #
 # `make test` is the whole test and does all the set-up it needs: it fetches an
-# Alertmanager, a Prometheus and the ClickHouse engine into .cache/ once, and
-# builds the linter there.
+# Alertmanager, a Prometheus, the ClickHouse engine and a Kafka broker into .cache/
+# once, and builds the linter there.
 
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
@@ -93,7 +93,7 @@ cover: components ## Tests with coverage, as .cache/cover.html
 	go tool cover -func='$(CACHE)/cover.out' | tail -1
 
 .PHONY: components
-components: ## Fetch the real Alertmanager, Prometheus and ClickHouse engine into .cache, once
+components: ## Fetch the real Alertmanager, Prometheus, ClickHouse engine and Kafka into .cache, once
 	@mkdir -p '$(CACHE)'
 	@.ci/components > '$(CACHE)/components.env'
 

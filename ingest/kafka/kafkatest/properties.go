@@ -1,0 +1,150 @@
+package kafkatest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// ports are where a broker listens, on 127.0.0.1.
+type ports struct {
+	plain, controller, tls, mutual, sasl, saslTLS int
+}
+
+// choosePorts finds ports that nothing listens on at this moment. They lie below
+// those that systems give to outgoing connections, or one of these could take a
+// port while the broker is down.
+func choosePorts() (ports, error) {
+	var p ports
+	taken := map[int]bool{}
+	for _, port := range []*int{&p.plain, &p.controller, &p.tls, &p.mutual, &p.sasl, &p.saslTLS} {
+		free := false
+		for range 200 {
+			*port = 10_000 + rand.IntN(22_000)
+			if taken[*port] {
+				continue
+			}
+			listener, err := net.Listen("tcp", loopback(*port))
+			if err != nil {
+				continue
+			}
+			listener.Close()
+			taken[*port], free = true, true
+			break
+		}
+		if !free {
+			return p, errors.New("find free ports for the broker: all that were tried are taken")
+		}
+	}
+	return p, nil
+}
+
+func loopback(port int) string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(port)) }
+
+// prepare writes server.properties and the empty log folder that a node in KRaft
+// mode starts on.
+func (b *Broker) prepare(ctx context.Context, from installed) error {
+	dir := b.options.Dir
+	properties := filepath.Join(dir, "server.properties")
+	if err := os.WriteFile(properties, []byte(b.properties()), 0o600); err != nil {
+		return fmt.Errorf("write the broker's properties: %w", err)
+	}
+	java := []string{
+		// Small, and quick to start: the compiler that makes the fastest code costs
+		// more than a short life brings in.
+		"-Xms64m", "-Xmx384m", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Xshare:auto",
+		"-Djava.net.preferIPv4Stack=true", "-Djava.io.tmpdir=" + dir,
+		"-Dorg.slf4j.simpleLogger.defaultLogLevel=warn", "-Dorg.slf4j.simpleLogger.showDateTime=true",
+		"-Dorg.slf4j.simpleLogger.dateTimeFormat=HH:mm:ss.SSS",
+	}
+	java = append(append(java, b.options.JVM...), "-cp", filepath.Join(from.lib, "*"))
+	command := append([]string{from.java}, java...)
+	b.process = &process{
+		command: append(slices.Clone(command), "kafka.Kafka", properties),
+		log:     filepath.Join(dir, "broker.log"),
+	}
+	if _, err := os.Stat(filepath.Join(dir, "data", "meta.properties")); err == nil {
+		return nil // the folder was used before
+	}
+	format := append(slices.Clone(command), "kafka.tools.StorageTool", "format", "--config", properties, "--cluster-id", clusterID)
+	if b.secure != nil {
+		format = append(format, b.secure.scramUsers()...)
+	}
+	cmd := exec.CommandContext(ctx, format[0], format[1:]...)
+	cmd.SysProcAttr = childAttributes()
+	if said, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("format the broker's folder: %w: %s", err, said)
+	}
+	return nil
+}
+
+// clusterID is 16 bytes in unpadded base64url. Brokers that never meet may share it.
+const clusterID = "aGluZGNhc3QtdGVzdHMtMQ"
+
+// properties is the text of server.properties.
+func (b *Broker) properties() string {
+	listeners := []string{
+		"PLAIN://" + loopback(b.ports.plain),
+		"CONTROLLER://" + loopback(b.ports.controller),
+	}
+	p := map[string]string{
+		"process.roles":              "broker,controller",
+		"node.id":                    "1",
+		"controller.quorum.voters":   "1@" + loopback(b.ports.controller),
+		"controller.listener.names":  "CONTROLLER",
+		"inter.broker.listener.name": "PLAIN",
+		"listener.security.protocol.map": "PLAIN:PLAINTEXT,CONTROLLER:PLAINTEXT," +
+			"TLS:SSL,MUTUAL:SSL,SASL:SASL_PLAINTEXT,SASLTLS:SASL_SSL",
+		"log.dirs": filepath.Join(b.options.Dir, "data"),
+
+		"offsets.topic.replication.factor":                 "1",
+		"offsets.topic.num.partitions":                     "4",
+		"transaction.state.log.replication.factor":         "1",
+		"transaction.state.log.min.isr":                    "1",
+		"transaction.state.log.num.partitions":             "2",
+		"share.coordinator.state.topic.replication.factor": "1",
+		"share.coordinator.state.topic.min.isr":            "1",
+
+		// A topic is there when a test makes it, not when a client asks for it.
+		"auto.create.topics.enable": "false",
+		// Tests do not wait.
+		"group.initial.rebalance.delay.ms":       "0",
+		"group.min.session.timeout.ms":           "500",
+		"log.retention.check.interval.ms":        "500",
+		"log.initial.task.delay.ms":              "500",
+		"file.delete.delay.ms":                   "100",
+		"controlled.shutdown.enable":             "true",
+		"broker.heartbeat.interval.ms":           "200",
+		"broker.session.timeout.ms":              "2000",
+		"initial.broker.registration.timeout.ms": "60000",
+		// Two cores and little memory are what a test machine has.
+		"num.network.threads":               "2",
+		"num.io.threads":                    "4",
+		"background.threads":                "2",
+		"num.recovery.threads.per.data.dir": "2",
+		"log.cleaner.dedupe.buffer.size":    "4194304",
+	}
+	if b.secure != nil {
+		listeners = append(listeners, b.secure.listeners(b.ports)...)
+		maps.Copy(p, b.secure.properties())
+	}
+	p["listeners"] = strings.Join(listeners, ",")
+	p["advertised.listeners"] = strings.Join(slices.DeleteFunc(slices.Clone(listeners), func(l string) bool {
+		return strings.HasPrefix(l, "CONTROLLER:")
+	}), ",")
+	maps.Copy(p, b.options.Properties)
+	var text strings.Builder
+	for _, key := range slices.Sorted(maps.Keys(p)) {
+		fmt.Fprintf(&text, "%s=%s\n", key, strings.ReplaceAll(p[key], `\`, `\\`))
+	}
+	return text.String()
+}
