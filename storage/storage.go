@@ -213,6 +213,25 @@ type Claim struct {
 	Owner string
 }
 
+// Lease says which owner of the derived state lives. A store has it where several
+// processes may be on it at once; elsewhere a claim alone decides. It only tells
+// when a take-over is due: what keeps a fenced owner's timelines unseen is the
+// claim. Times are the store's own, so no two processes' clocks are compared.
+type Lease interface {
+	// Beat says that the owner of a claim lives. It is [ErrFenced] when the claim
+	// is not the latest.
+	Beat(ctx context.Context, claim Claim) error
+	// Release says that the owner of a claim has published its last: another may
+	// take over at once. A claim that was released stays so. It is [ErrFenced]
+	// when the claim is not the latest.
+	Release(ctx context.Context, claim Claim) error
+	// Holder is the latest claim and for how long its owner has been silent: since
+	// it claimed or last beat. Of a claim that was released that is the greatest
+	// Duration. It is [ErrNotFound] when nobody claimed, or nobody has beaten for
+	// so long that the store has forgotten it.
+	Holder(ctx context.Context) (Claim, time.Duration, error)
+}
+
 // Derived is one timeline to publish.
 type Derived struct {
 	Timeline timeline.Timeline

@@ -27,7 +27,7 @@ type owners struct {
 
 // Claim implements [storage.Derivations]. When another process claims the same
 // epoch at the same time, the greater owner has it, and the other takes the
-// next.
+// next. A claim is its owner's first sign of life.
 func (s *Store) Claim(ctx context.Context, owner string) (storage.Claim, error) {
 	leave, err := s.life.Enter()
 	if err != nil {
@@ -37,6 +37,9 @@ func (s *Store) Claim(ctx context.Context, owner string) (storage.Claim, error) 
 	s.owners.claiming.Lock()
 	defer s.owners.claiming.Unlock()
 	claim, err := s.newClaim(ctx, owner)
+	if err == nil {
+		err = s.insertBeat(ctx, claim, false)
+	}
 	if err != nil {
 		return storage.Claim{}, fmt.Errorf("claim: %w", err)
 	}

@@ -33,6 +33,7 @@ func TestStore(t *testing.T, open Open) {
 		"Lines":           testLines,
 		"LinePages":       testLinePages,
 		"Claims":          testClaims,
+		"Lease":           testLease,
 		"Timelines":       testTimelines,
 		"Redirects":       testRedirects,
 		"Published":       testPublished,

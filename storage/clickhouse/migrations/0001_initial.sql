@@ -7,8 +7,8 @@
 --   spread "t" "expr"  nothing, or the Distributed table t over t_local
 --   month, day "expr"  the partition of a time, as a number
 --   ttl "t"            the age since its insert at which the engine deletes a row
---   durable            settings of every table: fsync, and deduplication of
---                      inserts that are repeated with the same token
+--   durable            settings of every table whose rows count: fsync, and
+--                      deduplication of inserts repeated with the same token
 --
 -- An ID is 16 bytes and begins with its time in milliseconds, so the month of
 -- an ID is a function of it: rows that deduplicate lie in one partition.
@@ -229,6 +229,19 @@ ENGINE = {{engine "MergeTree"}}
 ORDER BY (epoch, owner)
 SETTINGS {{durable}};
 {{spread "claims" "1"}}
+
+-- Signs of life of who holds a claim; the latest of each claim stays. They are
+-- not worth an fsync: a beat that a power cut loses makes its owner look silent.
+CREATE TABLE IF NOT EXISTS {{local "beats"}} {{on}} (
+  epoch    Int64,
+  owner    String,
+  at       SimpleAggregateFunction(max, DateTime64(6, 'UTC')) DEFAULT now64(6),
+  released SimpleAggregateFunction(max, UInt8) COMMENT '1 when its owner let it go'
+)
+ENGINE = {{engine "AggregatingMergeTree"}}
+ORDER BY (epoch, owner)
+TTL toDateTime(at) + INTERVAL 1 HOUR;
+{{spread "beats" "1"}}
 
 -- One row a publication of an incident. The one with the greatest
 -- (epoch, owner, seq) counts, of those that were written before their owner

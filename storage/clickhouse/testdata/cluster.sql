@@ -204,6 +204,18 @@ SETTINGS fsync_after_insert = 1, fsync_part_directory = 1, min_rows_to_fsync_aft
 
 CREATE TABLE IF NOT EXISTS claims ON CLUSTER `prod-1` AS claims_local ENGINE = Distributed('prod-1', 'hind\'cast', 'claims_local', 1);
 
+CREATE TABLE IF NOT EXISTS beats_local ON CLUSTER `prod-1` (
+  epoch    Int64,
+  owner    String,
+  at       SimpleAggregateFunction(max, DateTime64(6, 'UTC')) DEFAULT now64(6),
+  released SimpleAggregateFunction(max, UInt8) COMMENT '1 when its owner let it go'
+)
+ENGINE = ReplicatedAggregatingMergeTree('/clickhouse/tables/{uuid}/{shard}', '{replica}')
+ORDER BY (epoch, owner)
+TTL toDateTime(at) + INTERVAL 1 HOUR;
+
+CREATE TABLE IF NOT EXISTS beats ON CLUSTER `prod-1` AS beats_local ENGINE = Distributed('prod-1', 'hind\'cast', 'beats_local', 1);
+
 CREATE TABLE IF NOT EXISTS revisions_local ON CLUSTER `prod-1` (
   incident     FixedString(16),
   epoch        Int64,
