@@ -83,12 +83,18 @@ type Backoff struct{ Min, Max time.Duration }
 // withDefaults fills in what was left open, and reports what is missing.
 func (o Options) withDefaults() (Options, error) {
 	var errs []error
-	for name, missing := range map[string]bool{
-		"Decode": o.Decode == nil, "Sink": o.Sink == nil, "Log": o.Log == nil,
-		"Offsets": o.Offsets == nil, "DeadLetters": o.DeadLetters == nil,
+	for _, need := range []struct {
+		name string
+		have bool
+	}{
+		{"Decode", o.Decode != nil},
+		{"Sink", o.Sink != nil},
+		{"Log", o.Log != nil},
+		{"Offsets", o.Offsets != nil},
+		{"DeadLetters", o.DeadLetters != nil},
 	} {
-		if missing {
-			errs = append(errs, fmt.Errorf("%s is missing", name))
+		if !need.have {
+			errs = append(errs, fmt.Errorf("%s is missing", need.name))
 		}
 	}
 	if len(o.TopicID) > maxTopicID {

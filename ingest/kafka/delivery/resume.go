@@ -1,0 +1,78 @@
+package delivery
+
+import (
+	"context"
+	"time"
+)
+
+// patience is how long the rest of a range is waited for that the log does not
+// have. A partition's new leader may know less for a moment than the one
+// before did; when it stays so, the log was cut.
+const patience = time.Minute
+
+// resume delivers the range that was announced before this Run began, as the
+// chunk that it was to be, whatever this member's own limits are: it was
+// bounded when it was chosen.
+func (p *partition) resume(ctx context.Context, mark Mark) error {
+	records, skip, err := p.collect(ctx, mark)
+	if err != nil {
+		return err
+	}
+	if skip == nil && mark.Sum != "" && checksum(records) != mark.Sum {
+		gap := p.gap(GapPartial, mark.Offset, mark.Until, mark.Until)
+		skip = &gap
+	}
+	if skip != nil {
+		return p.jump(ctx, *skip)
+	}
+	p.pos = mark.Until
+	if len(records) > 0 {
+		// The chunk's ID is made of what its first writer knew.
+		if err := p.deliver(ctx, p.decode(mark, records)); err != nil {
+			return err
+		}
+	}
+	return p.commit(ctx, Mark{Offset: p.pos})
+}
+
+// collect fetches a range, or says how to pass over it when it is not all
+// there.
+func (p *partition) collect(ctx context.Context, mark Mark) (records []Record, skip *Gap, err error) {
+	var waited time.Duration
+	for from, empty := mark.Offset, 0; from < mark.Until; {
+		f, out, err := p.fetch(ctx, from, mark.Until)
+		if err != nil {
+			return nil, nil, err
+		}
+		if out != nil {
+			gap := p.partial(mark, *out)
+			return nil, &gap, nil
+		}
+		if records = append(records, f.Records...); f.Next > from {
+			from, empty = f.Next, 0
+			continue
+		}
+		if f.End == 0 || f.End >= mark.Until {
+			continue // it is said to be there, or it is not known
+		}
+		if waited >= patience {
+			gap := p.partial(mark, OutOfRange{First: mark.Offset, End: f.End})
+			return nil, &gap, nil
+		}
+		d := p.delay(empty)
+		empty++
+		waited += d
+		p.o.Clock.Sleep(ctx, d)
+	}
+	return records, nil, nil
+}
+
+// partial is the gap of a range that is no longer whole.
+func (p *partition) partial(mark Mark, log OutOfRange) Gap {
+	if mark.Offset > log.End {
+		return p.gap(GapTruncated, log.End, mark.Until, log.First)
+	}
+	to := max(mark.Until, log.First)
+	// Where the log was cut within the range, what comes next is new.
+	return p.gap(GapPartial, mark.Offset, to, min(to, log.End))
+}
