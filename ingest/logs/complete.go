@@ -23,7 +23,7 @@ func (d *Decoder) Complete(c *event.Chunk) {
 	sources := make([]source, len(c.Streams))
 	for i := range c.Streams {
 		b.chunk.Streams[i].Labels = c.Streams[i].Labels.Or(d.defaults.labels)
-		sources[i] = d.sourceOf(&c.Streams[i])
+		sources[i] = d.sourceOf(&b.chunk.Streams[i])
 		sources[i].index = i
 		b.chunk.Streams[i].Service, b.chunk.Streams[i].Environment = sources[i].service, sources[i].environment
 	}
