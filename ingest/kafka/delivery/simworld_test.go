@@ -1,0 +1,377 @@
+package delivery
+
+import (
+	"encoding/binary"
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"time"
+
+	"github.com/hindcast/hindcast/ingest/event"
+)
+
+// world is everything that members of a group share, as the simulation has it:
+// a log that expires and is created again, the group's place, a store, the
+// dead letters; and what is true, to hold against it.
+type world struct {
+	rng   *rand.Rand
+	knobs knobs
+	steps int
+	now   time.Time
+	trace *[]string
+
+	// logs are the topics of the name, one after the other; the last is there.
+	logs   []*simLog
+	serial uint64
+
+	// The group's place. Commits of another generation are refused.
+	generation int
+	committed  bool
+	offset     int64
+	metadata   string
+	// announced are the chunks whose boundary was committed.
+	announced map[event.ChunkID]bool
+
+	store   simStore
+	letters map[uint64]int
+	// late are appends that were given up by who waited for them, and land
+	// later or never.
+	late []event.Batch
+
+	storeDown, lettersDown, brokerDown, healing bool
+	members                                     []*member
+	violation                                   string
+}
+
+// knobs are drawn once a seed: a world without a fault must be tried as well as
+// one that is all faults.
+type knobs struct {
+	ranges                              bool
+	start                               Start
+	errors, lateness, crashes           float64
+	rebalances, expiry, recreate, holes float64
+	freeze                              float64
+	// rewinds and truncation are what exact counts are not promised under.
+	rewinds, truncation float64
+	steps               int
+	// sabotage breaks the protocol, to see that it is found out.
+	sabotage string
+}
+
+// simLog is one topic's partition.
+type simLog struct {
+	id         string
+	records    []Record
+	first, end int64
+	// checked: all below it was found durable when it was committed.
+	checked int64
+	// excused are stretches of offsets that were reported, or that nobody could
+	// have known of.
+	excused [][2]int64
+	gone    map[uint64]bool
+	// known: something was committed of it.
+	known bool
+	// repeats: lines may be there twice.
+	repeats, truncated bool
+}
+
+func (l *simLog) isExcused(offset int64) bool {
+	for _, e := range l.excused {
+		if e[0] <= offset && offset < e[1] {
+			return true
+		}
+	}
+	return false
+}
+
+const forever = int64(1) << 60
+
+// A record's value is its serial, a byte that says whether it can be decoded,
+// and how many lines it holds.
+func value(serial uint64, good bool, lines int) []byte {
+	b := binary.BigEndian.AppendUint64(nil, serial)
+	if !good {
+		return append(b, 0, 0)
+	}
+	return append(b, 1, byte(lines))
+}
+
+func readValue(v []byte) (serial uint64, good bool, lines int) {
+	return binary.BigEndian.Uint64(v), v[8] == 1, int(v[9])
+}
+
+// lineID names the n-th line of a record, or its n-th fact.
+func lineID(serial uint64, n int) event.PatternID { return event.PatternID(serial<<8 | uint64(n)) }
+
+func factID(line event.PatternID) (id event.ID) {
+	binary.BigEndian.PutUint64(id[:], uint64(line))
+	return id
+}
+
+// decodeLines and decodeFacts are the decoders of the two kinds of topics.
+func decodeLines(records []Record) (event.Batch, []DeadLetter) {
+	var c event.Chunk
+	var letters []DeadLetter
+	for _, r := range records {
+		serial, good, lines := readValue(r.Value)
+		if !good {
+			letters = append(letters, DeadLetter{Error: "bad", Record: r})
+			continue
+		}
+		for n := range lines {
+			c.Lines = append(c.Lines, event.Line{Pattern: lineID(serial, n)})
+		}
+	}
+	if len(c.Lines) == 0 {
+		return event.Batch{}, letters
+	}
+	return event.Batch{Chunks: []event.Chunk{c}}, letters
+}
+
+func decodeFacts(records []Record) (event.Batch, []DeadLetter) {
+	var b event.Batch
+	var letters []DeadLetter
+	for _, r := range records {
+		serial, good, lines := readValue(r.Value)
+		if !good {
+			letters = append(letters, DeadLetter{Error: "bad", Record: r})
+			continue
+		}
+		for n := range lines {
+			b.Events = append(b.Events, event.Event{ID: factID(lineID(serial, n))})
+		}
+	}
+	return b, letters
+}
+
+// simStore replaces chunks by their ID and keeps facts by theirs.
+type simStore struct {
+	chunks map[event.ChunkID][]event.Line
+	lines  map[event.PatternID]int
+	facts  map[event.ID]bool
+}
+
+// put makes a batch, or a part of it, visible. It returns what it found amiss.
+func (s *simStore) put(b event.Batch, part bool) string {
+	for _, e := range b.Events {
+		s.facts[e.ID] = true
+		if part {
+			return ""
+		}
+	}
+	for _, c := range b.Chunks {
+		lines, old := c.Lines, s.chunks[c.ID]
+		if part {
+			lines = lines[:(len(lines)+1)/2]
+		}
+		for i := range min(len(old), len(lines)) {
+			if old[i].Pattern != lines[i].Pattern {
+				return fmt.Sprintf("chunk %s was replaced by other lines", c.ID)
+			}
+		}
+		for _, line := range lines[min(len(old), len(lines)):] {
+			s.lines[line.Pattern]++
+		}
+		if len(lines) > len(old) {
+			s.chunks[c.ID] = lines
+		}
+	}
+	return ""
+}
+
+func newWorld(seed uint64, k func(*rand.Rand) knobs, trace *[]string) *world {
+	rng := rand.New(rand.NewPCG(seed, 0x68696e6463617374))
+	w := &world{
+		rng: rng, knobs: k(rng), trace: trace, now: time.Unix(1_700_000_000, 0),
+		announced: map[event.ChunkID]bool{}, letters: map[uint64]int{},
+		store: simStore{chunks: map[event.ChunkID][]event.Line{}, lines: map[event.PatternID]int{}, facts: map[event.ID]bool{}},
+	}
+	w.create()
+	return w
+}
+
+func (w *world) chance(p float64) bool { return p > 0 && w.rng.Float64() < p }
+
+func (w *world) log(format string, args ...any) {
+	if w.trace != nil {
+		*w.trace = append(*w.trace, fmt.Sprintf("%5d  ", w.steps)+fmt.Sprintf(format, args...))
+	}
+}
+
+// violate notes the first thing that must not be.
+func (w *world) violate(format string, args ...any) {
+	if w.violation == "" {
+		w.violation = fmt.Sprintf(format, args...)
+		w.log("VIOLATION: %s", w.violation)
+	}
+}
+
+func (w *world) current() *simLog { return w.logs[len(w.logs)-1] }
+
+func (w *world) logOf(id string) *simLog {
+	for _, l := range w.logs {
+		if l.id == id {
+			return l
+		}
+	}
+	return nil
+}
+
+// create makes the topic, in place of the one that there was.
+func (w *world) create() {
+	w.logs = append(w.logs, &simLog{id: fmt.Sprintf("topic-%d", len(w.logs)), gone: map[uint64]bool{}})
+}
+
+func (w *world) recreate() {
+	w.create()
+	w.log("the topic is created again: %s", w.current().id)
+	if w.chance(0.5) {
+		// The coordinator forgets the offsets of a topic that was deleted.
+		w.log("its offsets are forgotten")
+		w.committed = false
+	}
+	// Of a topic that nothing is committed of, nobody can know any more.
+	for _, l := range w.logs[:len(w.logs)-1] {
+		if !w.committed || !l.known {
+			l.excused = append(l.excused, [2]int64{0, forever})
+		}
+	}
+}
+
+// produce appends records to the log.
+func (w *world) produce() {
+	l := w.current()
+	n := 1 + w.rng.IntN(6)
+	from := l.end
+	for range n {
+		w.serial++
+		r := Record{Offset: l.end, Time: w.now}
+		switch w.rng.IntN(12) {
+		case 0: // without a value; its serial is in its key
+			r.Key = value(w.serial, false, 0)
+		case 1:
+			r.Value = value(w.serial, false, 0)
+		default:
+			r.Value = value(w.serial, true, w.rng.IntN(4))
+		}
+		l.records = append(l.records, r)
+		l.end++
+		if w.chance(w.knobs.holes) {
+			l.end += int64(1 + w.rng.IntN(3))
+		}
+	}
+	w.log("produced [%d, %d) of %s", from, l.end, l.id)
+}
+
+// expire deletes the first records of the log.
+func (w *world) expire() {
+	l := w.current()
+	if l.first < l.end {
+		l.first += 1 + w.rng.Int64N(l.end-l.first)
+		w.log("expired: %s begins at %d", l.id, l.first)
+	}
+}
+
+// truncate deletes the last records of the log, as an unclean election does.
+func (w *world) truncate() {
+	l := w.current()
+	if l.first >= l.end {
+		return
+	}
+	end := l.end
+	l.end -= 1 + w.rng.Int64N(l.end-l.first)
+	for len(l.records) > 0 && l.records[len(l.records)-1].Offset >= l.end {
+		l.gone[serialOf(l.records[len(l.records)-1])] = true
+		l.records = l.records[:len(l.records)-1]
+	}
+	// What is written there next may be passed by who was further: only leader
+	// epochs would tell.
+	l.excused = append(l.excused, [2]int64{l.end, end})
+	l.truncated = true
+	w.log("truncated: %s ends at %d", l.id, l.end)
+}
+
+func serialOf(r Record) uint64 {
+	v := r.Value
+	if len(v) == 0 {
+		v = r.Key
+	}
+	serial, _, _ := readValue(v)
+	return serial
+}
+
+// missing says what of a record is not durable, and what is there too often.
+func (w *world) missing(r Record) (lost string, often string) {
+	serial := serialOf(r)
+	good, lines := false, 0
+	if len(r.Value) > 0 {
+		_, good, lines = readValue(r.Value)
+	}
+	if !good {
+		if w.letters[serial] == 0 {
+			return fmt.Sprintf("record %d at %d is not among the dead letters", serial, r.Offset), ""
+		}
+		return "", ""
+	}
+	for n := range lines {
+		id := lineID(serial, n)
+		have := w.store.lines[id]
+		if !w.knobs.ranges && w.store.facts[factID(id)] {
+			have = 1
+		}
+		switch {
+		case have == 0:
+			return fmt.Sprintf("line %d of record %d at %d is not in the store", n, serial, r.Offset), ""
+		case have > 1:
+			return "", fmt.Sprintf("line %d of record %d at %d is counted %d times", n, serial, r.Offset, have)
+		}
+	}
+	return "", ""
+}
+
+// take is the group taking a commit.
+func (w *world) take(m *member, mark Mark) {
+	metadata := mark.Metadata()
+	l := w.logOf(mark.Topic)
+	if l == nil {
+		w.violate("member %d committed for the topic %q", m.id, mark.Topic)
+		return
+	}
+	if !l.known {
+		// What was there before anybody came: not wanted, or gone.
+		begin := min(mark.Offset, l.first)
+		if !w.committed && w.knobs.start == StartLatest {
+			begin = mark.Offset
+		}
+		l.excused = append(l.excused, [2]int64{0, begin})
+	}
+	w.committed, w.offset, w.metadata, l.known = true, mark.Offset, metadata, true
+	if mark.Pending() {
+		w.announced[chunkID(mark, 0, 0)] = true
+	}
+	w.log("  taken: %d %s", mark.Offset, strings.TrimPrefix(metadata, markPrefix))
+	for _, r := range l.records {
+		if r.Offset < l.checked || r.Offset >= mark.Offset || l.isExcused(r.Offset) {
+			continue
+		}
+		if lost, _ := w.missing(r); lost != "" {
+			w.violate("offset %d of %s was committed, but %s", mark.Offset, l.id, lost)
+		}
+	}
+	l.checked = max(l.checked, mark.Offset)
+}
+
+// audit holds the end against what is true.
+func (w *world) audit() {
+	for _, l := range w.logs {
+		for _, r := range l.records {
+			lost, often := w.missing(r)
+			if lost != "" && !l.isExcused(r.Offset) {
+				w.violate("at the end, of %s: %s", l.id, lost)
+			}
+			if often != "" && !l.repeats {
+				w.violate("at the end, of %s: %s", l.id, often)
+			}
+		}
+	}
+}
