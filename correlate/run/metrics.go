@@ -15,6 +15,8 @@ type metrics struct {
 	lag       prometheus.Histogram
 	published prometheus.Counter
 	failures  prometheus.Counter
+	owner     prometheus.Gauge
+	takeovers prometheus.Counter
 }
 
 func newMetrics(reg prometheus.Registerer) *metrics {
@@ -41,11 +43,27 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 			Name: "hindcast_correlate_failures_total",
 			Help: "Rounds of the correlator that failed on the store and were tried again.",
 		}),
+		owner: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "hindcast_correlate_owner",
+			Help: "1 while this process derives the timelines, 0 while it stands by. Of all processes on a store one should have 1.",
+		}),
+		takeovers: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "hindcast_correlate_takeovers_total",
+			Help: "How often this process became the one that derives the timelines: when nobody did, or who did was silent.",
+		}),
 	}
 	if reg != nil {
-		reg.MustRegister(m.facts, m.derive, m.lag, m.published, m.failures)
+		reg.MustRegister(m.facts, m.derive, m.lag, m.published, m.failures, m.owner, m.takeovers)
 	}
 	return m
+}
+
+func (m *metrics) setOwner(is bool) {
+	if is {
+		m.owner.Set(1)
+		return
+	}
+	m.owner.Set(0)
 }
 
 func (m *metrics) read(p storage.FactPage) {

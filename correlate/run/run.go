@@ -13,6 +13,7 @@ import (
 	"log/slog"
 	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -21,7 +22,8 @@ import (
 	"github.com/hindcast/hindcast/storage"
 )
 
-// Store is what a runner needs of a store.
+// Store is what a runner needs of a store. One that is a [storage.Lease] as well
+// may have several runners, of which one publishes.
 type Store interface {
 	storage.Feed
 	storage.Derivations
@@ -48,16 +50,19 @@ type Options struct {
 	Clock func() time.Time
 }
 
-// Runner owns the derived state of a store. Its methods may be called
-// concurrently.
+// Runner owns the derived state of a store, or is a candidate for it. Its methods
+// may be called concurrently.
 type Runner struct {
 	store   *watched
+	lease   storage.Lease // nil where one process has the store
 	options Options
 	log     *slog.Logger
 	metrics *metrics
 	wake    chan struct{}
 	idle    chan chan error
 	config  chan configChange
+
+	owner atomic.Bool
 
 	mu    sync.Mutex
 	ready error
@@ -92,7 +97,9 @@ func New(store Store, options Options) (*Runner, error) {
 	if options.Owner == "" {
 		options.Owner, _ = os.Hostname()
 	}
+	lease, _ := store.(storage.Lease)
 	return &Runner{
+		lease: lease,
 		store: &watched{Store: store}, options: options, log: options.Logger, metrics: newMetrics(options.Registerer),
 		wake: make(chan struct{}, 1), idle: make(chan chan error), config: make(chan configChange),
 		ready: errStarting,
@@ -108,8 +115,9 @@ func (r *Runner) Wake() {
 }
 
 // Ready is nil once the timelines of all that was stored at the start are
-// published, and while the store answers and takes what is derived; else it says
-// what is missing.
+// published, or while another owner lives who sees to that; and while the store
+// answers and takes what is derived. Else it says what is missing. A candidate
+// that takes over stays ready: the timelines that there are can be read.
 func (r *Runner) Ready() error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -129,7 +137,8 @@ func (r *Runner) setReady(err error) {
 }
 
 // Idle waits until everything that was appended before the call is reflected
-// in published timelines.
+// in published timelines. While another owner lives, it waits until this runner is
+// the owner, or ctx is done.
 func (r *Runner) Idle(ctx context.Context) error {
 	answer := make(chan error, 1)
 	select {
@@ -177,14 +186,10 @@ const (
 	tidyEvery   = 5 * time.Minute
 )
 
-// Run follows the store until ctx is done, and returns nil then. It returns
-// [storage.ErrFenced] when another owner has taken over. Other errors of the
+// lead follows the store under a claim until ctx is done, and returns nil then,
+// or [storage.ErrFenced] when another owner has taken over. Other errors of the
 // store are logged and tried again.
-func (r *Runner) Run(ctx context.Context) error {
-	claim, ok := r.claim(ctx)
-	if !ok {
-		return nil
-	}
+func (r *Runner) lead(ctx context.Context, claim storage.Claim) error {
 	f, ok := r.start(ctx, claim)
 	if !ok {
 		return nil
@@ -197,7 +202,7 @@ func (r *Runner) Run(ctx context.Context) error {
 		err := f.cycle(ctx, len(waiting) > 0)
 		switch {
 		case ctx.Err() != nil:
-			answer(waiting, ctx.Err())
+			answer(waiting, context.Cause(ctx))
 			return nil
 		case errors.Is(err, storage.ErrFenced):
 			answer(waiting, err)
@@ -206,7 +211,7 @@ func (r *Runner) Run(ctx context.Context) error {
 			// A feed need not go back for ever, and nothing may have come since.
 			r.log.Warn("The store's feed does not go back to where the correlator was. The store is read again.", "err", err)
 			if f, ok = r.start(ctx, claim); !ok {
-				answer(waiting, ctx.Err())
+				answer(waiting, context.Cause(ctx))
 				return nil
 			}
 			continue
@@ -215,7 +220,7 @@ func (r *Runner) Run(ctx context.Context) error {
 			r.metrics.failures.Inc()
 			r.setReady(err)
 			if !r.pause(ctx, retry) {
-				answer(waiting, ctx.Err())
+				answer(waiting, context.Cause(ctx))
 				return nil
 			}
 			retry = min(2*retry, greatestTry)
@@ -300,6 +305,7 @@ func (r *Runner) claim(ctx context.Context) (claim storage.Claim, ok bool) {
 	for retry := firstRetry; ; retry = min(2*retry, greatestTry) {
 		c, err := r.store.Claim(ctx, r.options.Owner)
 		if err == nil {
+			r.metrics.takeovers.Inc()
 			return c, true
 		}
 		if ctx.Err() == nil {
@@ -321,6 +327,9 @@ func (r *Runner) start(ctx context.Context, claim storage.Claim) (f *follower, o
 		if err == nil {
 			r.log.Info("The correlator has read the store.", "facts", f.read, "took", time.Since(began).Round(time.Millisecond))
 			return f, true
+		}
+		if ctx.Err() != nil {
+			return nil, false
 		}
 		r.log.Error("The correlator could not read the store.", "err", err, "in", retry)
 		r.setReady(err)

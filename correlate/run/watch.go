@@ -15,7 +15,7 @@ import (
 const unanswered = 10 * time.Second
 
 // watched is a store that knows since when an answer is waited for. Calls follow
-// one another; stuck may be called beside them.
+// one another; stuck and waits may be called beside them.
 type watched struct {
 	Store
 	since atomic.Pointer[time.Time] // nil: nothing is waited for
@@ -23,14 +23,19 @@ type watched struct {
 
 // stuck says that the store does not answer; nil while it does.
 func (w *watched) stuck() error {
-	since := w.since.Load()
-	if since == nil {
-		return nil
-	}
-	if took := time.Since(*since); took >= unanswered {
+	if took := w.waits(); took >= unanswered {
 		return fmt.Errorf("the store has not answered for %v", took.Round(time.Second))
 	}
 	return nil
+}
+
+// waits is for how long an answer has been waited for; 0 while none is.
+func (w *watched) waits() time.Duration {
+	since := w.since.Load()
+	if since == nil {
+		return 0
+	}
+	return time.Since(*since)
 }
 
 // asked begins to wait for an answer, answered ends that.
@@ -40,6 +45,24 @@ func (w *watched) asked() {
 }
 
 func (w *watched) answered() { w.since.Store(nil) }
+
+func (w *watched) Claim(ctx context.Context, owner string) (storage.Claim, error) {
+	w.asked()
+	defer w.answered()
+	return w.Store.Claim(ctx, owner)
+}
+
+func (w *watched) Tip(ctx context.Context) (storage.Cursor, error) {
+	w.asked()
+	defer w.answered()
+	return w.Store.Tip(ctx)
+}
+
+func (w *watched) Published(ctx context.Context, since time.Time) ([]storage.Published, error) {
+	w.asked()
+	defer w.answered()
+	return w.Store.Published(ctx, since)
+}
 
 func (w *watched) Since(ctx context.Context, cursor storage.Cursor, limit int) (storage.FactPage, storage.Cursor, error) {
 	w.asked()
