@@ -51,8 +51,12 @@ func (w *world) join() *member {
 	m := &member{w: w, id: len(w.members), generation: w.generation, topic: w.current().id}
 	m.ctx, m.cancel = context.WithCancel(context.Background())
 	pick := func(values ...int) int { return values[w.rng.IntN(len(values))] }
+	known := m.topic
+	if w.chance(w.knobs.nameless) {
+		known = ""
+	}
 	o := Options{
-		Topic: "t", TopicID: m.topic, Format: "f", Ranges: w.knobs.ranges, Start: w.knobs.start, Decode: decodeFacts,
+		Topic: "t", TopicID: known, Format: "f", Ranges: w.knobs.ranges, Start: w.knobs.start, Decode: decodeFacts,
 		Sink: m, Log: m, Offsets: m, DeadLetters: m, Clock: m, Random: w.rng.Float64,
 		Chunk:         Limits{Records: pick(1, 2, 3, 5, 8, 20), Bytes: pick(150, 400, 1000, 10000), Lines: pick(1, 3, 7, 20, 100)},
 		AppendTimeout: time.Hour, Gap: m.gap,
@@ -60,7 +64,7 @@ func (w *world) join() *member {
 	if w.knobs.ranges {
 		o.Decode = decodeLines
 	}
-	w.log("member %d joins in generation %d for %s, with %+v", m.id, m.generation, m.topic, o.Chunk)
+	w.log("member %d joins in generation %d for %q, with %+v", m.id, m.generation, known, o.Chunk)
 	m.next, m.stop = iter.Pull(func(yield func(string) bool) {
 		m.yield = yield
 		defer func() {

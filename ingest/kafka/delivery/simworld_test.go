@@ -51,6 +51,8 @@ type knobs struct {
 	errors, lateness, crashes           float64
 	rebalances, expiry, recreate, holes float64
 	freeze                              float64
+	// nameless is how many members do not know the topic's ID.
+	nameless float64
 	// rewinds and truncation are what exact counts are not promised under.
 	rewinds, truncation float64
 	steps               int
@@ -209,6 +211,9 @@ func (w *world) violate(format string, args ...any) {
 func (w *world) current() *simLog { return w.logs[len(w.logs)-1] }
 
 func (w *world) logOf(id string) *simLog {
+	if id == "" && w.knobs.nameless > 0 {
+		return w.current()
+	}
 	for _, l := range w.logs {
 		if l.id == id {
 			return l
