@@ -32,8 +32,9 @@ type Input struct {
 // [event.Malformed], and the batch's asides count all the same.
 type Decoder func(Input) (event.Batch, error)
 
-// ErrTooMuch is what a decoder's error wraps when a body is well formed and
-// holds more than is taken at once: its sender should split it.
+// ErrTooMuch is what the error of a decoder, or of an [Appender], wraps when a
+// body is well formed and holds more than is taken at once: its sender should
+// split it.
 var ErrTooMuch = errors.New("the body holds too much")
 
 // Format is one sort of body that hindcast takes: what it is called, how it is

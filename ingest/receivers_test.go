@@ -89,6 +89,8 @@ func TestAnswers(t *testing.T) {
 			status: 503, answer: map[string]string{"Retry-After": "5", "Connection": "close"}, reason: "shutting_down"},
 		{name: "store refuses", path: "/ingest/plain", body: `["a"]`, hook: func(context.Context, event.Batch) error { return errors.New("constraint") },
 			status: 500, reason: "store_error"},
+		{name: "larger than can be forwarded", path: "/ingest/plain", body: `["a"]`, hook: func(context.Context, event.Batch) error { return fmt.Errorf("a record: %w", ErrTooMuch) },
+			status: 413, reason: "too_large"},
 		{name: "store hangs", path: "/ingest/plain", body: `["a"]`, hook: func(ctx context.Context, _ event.Batch) error { <-ctx.Done(); return ctx.Err() },
 			change: func(o *Options) { o.Limits.Alerts.AppendTimeout = time.Millisecond },
 			status: 503, answer: map[string]string{"Retry-After": "1"}, reason: "timeout"},

@@ -110,6 +110,11 @@ func undecodable(err error, hint string) *refusal {
 func notDurable(err error, lane Lane, unavailable func(error) bool) *refusal {
 	var f *refusal
 	switch {
+	case errors.Is(err, ErrTooMuch):
+		f = &refusal{
+			status: http.StatusRequestEntityTooLarge, reason: reasonTooLarge, detail: err.Error(),
+			hint: "Send less at once: it would be refused again as it is.",
+		}
 	case errors.Is(err, ErrFull):
 		f = busy(lane, "too much waits to be stored")
 	case errors.Is(err, ErrClosed), errors.Is(err, ErrAbandoned):

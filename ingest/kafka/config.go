@@ -94,6 +94,9 @@ type ForwardTopics struct {
 	Alerts string `yaml:"alerts"`
 	// Logs carries log lines.
 	Logs string `yaml:"logs"`
+	// Outage is how long consumers may be down without a loss. Receivers warn at
+	// the start when the topics keep records for a shorter time.
+	Outage time.Duration `yaml:"outage"`
 }
 
 // TLS is how connections are encrypted. Files are read again for new
@@ -163,7 +166,7 @@ func DefaultConfig() Config {
 		ClientID:          "hindcast",
 		Group:             "hindcast",
 		DeadLetters:       "hindcast-dead-letters",
-		ForwardTopics:     ForwardTopics{Alerts: "hindcast-alerts", Logs: "hindcast-logs"},
+		ForwardTopics:     ForwardTopics{Alerts: "hindcast-alerts", Logs: "hindcast-logs", Outage: 24 * time.Hour},
 		Memory:            128 << 20,
 		FetchBytes:        1 << 20,
 		FetchWait:         500 * time.Millisecond,
@@ -247,6 +250,9 @@ func (c *Config) validateTopics(v *problems) {
 	}
 	if c.ForwardTopics.Alerts == c.ForwardTopics.Logs {
 		v.add("forward_topics.logs", "must be another topic than that of alerts")
+	}
+	if c.ForwardTopics.Outage <= 0 {
+		v.add("forward_topics.outage", "must be greater than zero, not %s", c.ForwardTopics.Outage)
 	}
 }
 
