@@ -23,6 +23,7 @@ import (
 	"github.com/hindcast/hindcast/correlate"
 	"github.com/hindcast/hindcast/ingest"
 	"github.com/hindcast/hindcast/ingest/github"
+	"github.com/hindcast/hindcast/ingest/kafka"
 	"github.com/hindcast/hindcast/ingest/poll"
 )
 
@@ -43,7 +44,24 @@ type Config struct {
 	// Limits bounds what receiving may use. They take effect at the start, not
 	// at a reload.
 	Limits ingest.Limits `yaml:"limits"`
+	// Forward is where receivers and polls put what they took: kafka, into
+	// kafka.forward_topics, from where processes of the role consume bring it to
+	// the store; senders are then answered also while the store is down. Empty:
+	// into the store. It takes effect at the start, not at a reload.
+	Forward string `yaml:"forward"`
+	// Kafka is how hindcast reads from Kafka, and forwards to it. It takes effect
+	// at the start, not at a reload.
+	Kafka kafka.Config `yaml:"kafka"`
 }
+
+// ForwardKafka is the value of [Config.Forward] other than "".
+const ForwardKafka = "kafka"
+
+// Forwards reports whether receivers put what they took into Kafka.
+func (c *Config) Forwards() bool { return c.Forward == ForwardKafka }
+
+// Consumes reports whether there is anything in Kafka to bring to the store.
+func (c *Config) Consumes() bool { return c.Forwards() || len(c.Kafka.Topics) > 0 }
 
 // GitHub is what is taken of GitHub's webhooks.
 type GitHub struct {
@@ -105,6 +123,7 @@ func Default() Config {
 		Retention:  Retention{Lines: 7 * day, Counts: 30 * day, Events: 400 * day, Asides: 30 * day},
 		ClickHouse: ClickHouse{InsertQuorum: "auto", TTLMargin: 3 * day},
 		Limits:     ingest.DefaultLimits(),
+		Kafka:      kafka.DefaultConfig(),
 	}
 }
 
@@ -172,6 +191,7 @@ func (c *Config) findFiles(dir string, checked *checker) {
 	for i := range c.Alertmanagers {
 		c.Alertmanagers[i].HTTPClientConfig.SetDirectory(dir)
 	}
+	c.Kafka.SetDirectory(dir)
 	for i, file := range c.GitHub.SecretFiles {
 		if !filepath.IsAbs(file) {
 			file = filepath.Join(dir, file)

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/hindcast/hindcast/ingest/kafka"
 )
 
 func TestParseEmptyIsDefault(t *testing.T) {
@@ -52,6 +54,12 @@ limits:
 github:
   secrets: [s3cret]
 clickhouse: {cluster: prod, insert_quorum: 2, ttl_margin: 1d}
+forward: kafka
+kafka:
+  brokers: [k1:9092]
+  tls: {enabled: true, ca_file: ca.pem}
+  topics: [{name: app, format: deploys, labels: {environment: prod}}]
+  memory: 64MiB
 `), "x.yml")
 	if err != nil {
 		t.Fatal(err)
@@ -64,6 +72,9 @@ clickhouse: {cluster: prod, insert_quorum: 2, ttl_margin: 1d}
 	want.Limits.MaxBody = 8 << 20
 	want.Limits.Alerts.Requests, want.Limits.Alerts.Linger = 7, 1500*time.Microsecond
 	want.GitHub.Secrets = []string{"s3cret"}
+	want.Forward, want.Kafka.Brokers, want.Kafka.Memory = ForwardKafka, []string{"k1:9092"}, 64<<20
+	want.Kafka.TLS = kafka.TLS{Enabled: true, CAFile: "ca.pem"}
+	want.Kafka.Topics = []kafka.Topic{{Name: "app", Format: "deploys", Labels: map[string]string{"environment": "prod"}}}
 	want.ClickHouse = ClickHouse{Cluster: "prod", InsertQuorum: "2", TTLMargin: 24 * time.Hour}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got  %+v\nwant %+v", got, want)
@@ -103,6 +114,13 @@ func TestParseProblems(t *testing.T) {
 		"address":         {"clickhouse: {url: a}", `x.yml:1: clickhouse.url: unknown key; the address, with the user and the database, is given by --store`},
 		"password":        {"clickhouse: {password: a}", `x.yml:1: clickhouse.password: unknown key; the password is in the environment, as HINDCAST_CLICKHOUSE_PASSWORD, or in a file that --store names: ?password_file=FILE`},
 		"quorum":          {"clickhouse:\n  insert_quorum: most", `x.yml:2: clickhouse.insert_quorum: "most": want auto, or a number of replicas`},
+		"forward":         {"forward: kafk", `x.yml:1: forward: "kafk" is neither empty nor kafka`},
+		"no brokers":      {"forward: kafka\nkafka:\n  group: x", "x.yml:2: kafka.brokers: must not be empty: forward is kafka"},
+		"no broker":       {"kafka:\n  brokers: [here]", `x.yml:2: kafka.brokers[0]: "here" is not HOST:PORT`},
+		"kafka":           {"kafka: {broker: [a]}", `x.yml:1: kafka.broker: unknown key; did you mean "brokers"?`},
+		"no format":       {"kafka: {brokers: ['h:1'], topics: [{name: a, format: jsonlines}]}", `x.yml:1: kafka.topics[0].format: "jsonlines" is none of alertmanager`},
+		"twice consumed":  {"forward: kafka\nkafka: {brokers: ['h:1'], topics: [{name: hindcast-logs, format: deploys}]}", "x.yml:2: kafka.topics[0].name: \"hindcast-logs\" is one of kafka.forward_topics"},
+		"session":         {"kafka: {session_timeout: 1s}", "kafka.heartbeat_interval: 1s is longer than a third of session_timeout"},
 		"not YAML":        {"a: [\nb: c", "x.yml:"},
 		"a list":          {"- a", "x.yml:1: want a section with keys, got a list"},
 		"two documents":   {"quiet_period: 1m\n---\nquiet_period: 1m", "more than one YAML document"},

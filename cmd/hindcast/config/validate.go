@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/hindcast/hindcast/ingest"
 	"github.com/hindcast/hindcast/storage/clickhouse"
 )
 
@@ -24,6 +25,7 @@ func (c *Config) validate() validation {
 	v.joined("limits", c.Limits.Validate())
 	asked := c.Poll()
 	v.joined("", asked.Validate())
+	c.validateKafka(v)
 	return *v
 }
 
@@ -80,6 +82,36 @@ func (c *Config) validateNames(v *validation) {
 	if _, err := regexp.Compile(c.GitHub.DeployWorkflows); err != nil {
 		v.report("github.deploy_workflows", "%v", err)
 	}
+}
+
+// validateKafka says what is wrong with Kafka's section, and with what the others
+// want of it.
+func (c *Config) validateKafka(v *validation) {
+	v.joined("kafka", c.Kafka.Validate())
+	switch {
+	case c.Forward != "" && c.Forward != ForwardKafka:
+		v.report("forward", "%q is neither empty nor %s", clip(c.Forward), ForwardKafka)
+	case c.Forwards() && len(c.Kafka.Brokers) == 0:
+		v.report("kafka.brokers", "must not be empty: forward is %s", ForwardKafka)
+	}
+	formats := ingest.DefaultFormats(ingest.FormatOptions{Limits: ingest.DefaultLimits()})
+	for i, topic := range c.Kafka.Topics {
+		key := fmt.Sprintf("kafka.topics[%d]", i)
+		if _, ok := formats.Named(topic.Format); !ok && topic.Format != "" {
+			v.report(key+".format", "%q is none of %s", clip(topic.Format), namesOf(formats))
+		}
+		if to := c.Kafka.ForwardTopics; c.Forwards() && (topic.Name == to.Alerts || topic.Name == to.Logs) {
+			v.report(key+".name", "%q is one of kafka.forward_topics, which are consumed by themselves", clip(topic.Name))
+		}
+	}
+}
+
+func namesOf(formats ingest.Formats) string {
+	names := make([]string, len(formats))
+	for i := range formats {
+		names[i] = formats[i].Name
+	}
+	return strings.Join(names, ", ")
 }
 
 // validateRetention keeps facts at least until the incidents that need them
