@@ -177,8 +177,8 @@ func (e *Engine) rest() {
 	}
 }
 
-// HoldLogs says from when on the engine holds all logs. It is called once
-// before facts are observed, by who loads them.
+// HoldLogs says from when on the engine holds all logs. Who loads them calls it
+// once, before the first Derive.
 func (e *Engine) HoldLogs(from time.Time) { e.cold.from = latest(e.cold.from, from) }
 
 // ForgetLogs drops the log counts before the given time, but for those of

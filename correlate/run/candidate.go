@@ -120,8 +120,7 @@ func (r *Runner) standBy(ctx context.Context) (ok bool) {
 
 // look asks who leads.
 func (r *Runner) look(ctx context.Context) (storage.Claim, time.Duration, error) {
-	r.store.asked()
-	defer r.store.answered()
+	defer r.store.answered(r.store.ask(new(call)))
 	ctx, cancel := context.WithTimeout(ctx, askWithin)
 	defer cancel()
 	return r.lease.Holder(ctx)

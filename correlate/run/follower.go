@@ -6,6 +6,8 @@ import (
 	"slices"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/hindcast/hindcast/correlate"
 	"github.com/hindcast/hindcast/correlate/timeline"
 	"github.com/hindcast/hindcast/ingest/event"
@@ -85,19 +87,53 @@ func (r *Runner) follow(ctx context.Context, claim storage.Claim) (*follower, er
 		return nil, fmt.Errorf("read what is published: %w", err)
 	}
 	from = f.reach(from, known)
-	err = r.store.Window(ctx, from, to, func(p storage.FactPage) error {
-		f.observe(p)
-		return nil
-	})
-	if err != nil {
-		return nil, fmt.Errorf("read events and alerts: %w", err)
-	}
-	if err := f.readLogs(ctx, from, to); err != nil {
+	if err := f.readPast(ctx, from, to); err != nil {
 		return nil, err
 	}
 	f.adopt(known, from)
 	f.fresh = nil
 	return f, nil
+}
+
+// readPast gives the engine what the store holds of a stretch of time. Logs and
+// everything else are read beside one another: the store has more to do for it
+// than the engine.
+func (f *follower) readPast(ctx context.Context, from, to time.Time) error {
+	pages := make(chan storage.FactPage)
+	readers, ctx := errgroup.WithContext(ctx)
+	yield := func(p storage.FactPage) error {
+		select {
+		case pages <- p:
+			return nil
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+	readers.Go(func() error {
+		if err := f.store.Window(ctx, from, to, yield); err != nil {
+			return fmt.Errorf("read events and alerts: %w", err)
+		}
+		return nil
+	})
+	var held time.Time
+	readers.Go(func() (err error) {
+		held, err = f.readLogs(ctx, from, to, yield)
+		return err
+	})
+	read := make(chan error, 1)
+	go func() {
+		read <- readers.Wait()
+		close(pages)
+	}()
+	for p := range pages {
+		f.observe(p)
+		f.observeCounts()
+	}
+	if err := <-read; err != nil {
+		return err
+	}
+	f.holdLogs(held)
+	return nil
 }
 
 // reach moves the beginning of the window back to that of the oldest incident

@@ -10,30 +10,46 @@ import (
 )
 
 // readLogs reads the latest hours of log counts, the latest first and no more
-// than may be held, and what lies in the future by the clock of its sender. A
-// replay's are all read at once: its clock stands still while it is played, and
-// nobody knows when it began.
-func (f *follower) readLogs(ctx context.Context, from, to time.Time) error {
-	if f.options.Settle > 0 {
-		_, err := f.readCounts(ctx, from, to)
-		return err
-	}
-	now := f.options.Clock()
-	if _, err := f.readCounts(ctx, now, to); err != nil {
-		return err
-	}
-	held, oldest := now, later(from, now.Add(-f.options.HotLogs))
-	for step := firstStep; held.After(oldest) && f.countsRead < mostHeld; {
-		next := later(oldest, held.Add(-step))
-		n, err := f.readCounts(ctx, next, held)
+// than may be held, and what lies in the future by the clock of its sender. It
+// returns from when on all were read. A replay's are all read at once: its clock
+// stands still while it is played, and nobody knows when it began.
+func (r *Runner) readLogs(ctx context.Context, from, to time.Time, yield func(storage.FactPage) error) (held time.Time, err error) {
+	all := 0
+	read := func(from, to time.Time) (int, error) {
+		counts, err := r.store.Counts(ctx, storage.CountQuery{From: from, To: to})
 		if err != nil {
-			return err
+			return 0, fmt.Errorf("read log counts: %w", err)
+		}
+		all += len(counts)
+		return len(counts), yield(storage.FactPage{Counts: counts})
+	}
+	if r.options.Settle > 0 {
+		_, err := read(from, to)
+		return from, err
+	}
+	held = r.options.Clock()
+	if _, err := read(held, to); err != nil {
+		return held, err
+	}
+	oldest := later(from, held.Add(-r.options.HotLogs))
+	for step := firstStep; held.After(oldest) && all < mostHeld; {
+		next := later(oldest, held.Add(-step))
+		n, err := read(next, held)
+		if err != nil {
+			return held, err
 		}
 		held, step = next, nextStep(step, n)
 	}
-	f.engine.HoldLogs(held)
-	f.volume = []volumeMark{{at: held}}
-	return nil
+	return held, nil
+}
+
+// holdLogs takes note that all logs from a time on were read.
+func (f *follower) holdLogs(from time.Time) {
+	if f.options.Settle > 0 {
+		return
+	}
+	f.engine.HoldLogs(from)
+	f.volume = []volumeMark{{at: from}}
 }
 
 // nextStep keeps what is read at once near countsAtOnce: an hour of a busy site
@@ -53,18 +69,6 @@ const (
 	firstStep    = 8 * time.Second
 	mostStep     = time.Hour
 )
-
-// readCounts gives the engine the counts of a stretch of time, and says how
-// many they were.
-func (f *follower) readCounts(ctx context.Context, from, to time.Time) (int, error) {
-	counts, err := f.store.Counts(ctx, storage.CountQuery{From: from, To: to})
-	if err != nil {
-		return 0, fmt.Errorf("read log counts: %w", err)
-	}
-	f.observe(storage.FactPage{Counts: counts})
-	f.observeCounts()
-	return len(counts), nil
-}
 
 // maxCounts bounds the counts that wait.
 const maxCounts = 10_000

@@ -89,7 +89,7 @@ func newFollower(t *testing.T, s Store, o Options) *follower {
 func TestStoredLogsAreReadInPortions(t *testing.T) {
 	s := &logStore{perSecond: 100}
 	f := newFollower(t, s, Options{HotLogs: time.Hour})
-	if err := f.readLogs(t.Context(), noon.Add(-24*time.Hour), event.MaxTime); err != nil {
+	if err := f.readPast(t.Context(), noon.Add(-24*time.Hour), event.MaxTime); err != nil {
 		t.Fatal(err)
 	}
 	if got, want := f.countsRead, 100*3600; got != want {
@@ -117,7 +117,7 @@ func TestNoMoreLogsAreReadThanAreHeld(t *testing.T) {
 	}
 	s := &logStore{perSecond: mostHeld / 60}
 	f := newFollower(t, s, Options{HotLogs: time.Hour})
-	if err := f.readLogs(t.Context(), noon.Add(-24*time.Hour), event.MaxTime); err != nil {
+	if err := f.readPast(t.Context(), noon.Add(-24*time.Hour), event.MaxTime); err != nil {
 		t.Fatal(err)
 	}
 	if f.countsRead < mostHeld || f.countsRead > mostHeld+mostHeld/4 {
@@ -128,7 +128,7 @@ func TestNoMoreLogsAreReadThanAreHeld(t *testing.T) {
 func TestStoredLogsThatCannotBeRead(t *testing.T) {
 	broken := errors.New("broken")
 	f := newFollower(t, &logStore{refuse: broken}, Options{})
-	if err := f.readLogs(t.Context(), event.MinTime, event.MaxTime); !errors.Is(err, broken) {
+	if err := f.readPast(t.Context(), event.MinTime, event.MaxTime); !errors.Is(err, broken) {
 		t.Errorf("got error %v, want %v", err, broken)
 	}
 }

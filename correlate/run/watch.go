@@ -3,7 +3,7 @@ package run
 import (
 	"context"
 	"fmt"
-	"sync/atomic"
+	"sync"
 	"time"
 
 	"github.com/hindcast/hindcast/ingest/event"
@@ -14,12 +14,17 @@ import (
 // the API gives up on it then.
 const unanswered = 10 * time.Second
 
-// watched is a store that knows since when an answer is waited for. Calls follow
-// one another; stuck and waits may be called beside them.
+// watched is a store that knows since when an answer is waited for. It may be
+// used concurrently.
 type watched struct {
 	Store
-	since atomic.Pointer[time.Time] // nil: nothing is waited for
+	mu sync.Mutex
+	// asked are the calls that wait for an answer, with when each was made.
+	asked map[*call]time.Time
 }
+
+// call is a call of the store; it is known by its address.
+type call struct{ _ byte }
 
 // stuck says that the store does not answer; nil while it does.
 func (w *watched) stuck() error {
@@ -29,65 +34,72 @@ func (w *watched) stuck() error {
 	return nil
 }
 
-// waits is for how long an answer has been waited for; 0 while none is.
-func (w *watched) waits() time.Duration {
-	since := w.since.Load()
-	if since == nil {
-		return 0
+// waits is for how long an answer has been waited for, the longest of several; 0
+// while none is.
+func (w *watched) waits() (longest time.Duration) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, since := range w.asked {
+		longest = max(longest, time.Since(since))
 	}
-	return time.Since(*since)
+	return longest
 }
 
-// asked begins to wait for an answer, answered ends that.
-func (w *watched) asked() {
-	now := time.Now()
-	w.since.Store(&now)
+// ask begins to wait for an answer, or anew for a further part of one.
+func (w *watched) ask(c *call) *call {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.asked == nil {
+		w.asked = make(map[*call]time.Time)
+	}
+	w.asked[c] = time.Now()
+	return c
 }
 
-func (w *watched) answered() { w.since.Store(nil) }
+// answered ends the wait.
+func (w *watched) answered(c *call) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	delete(w.asked, c)
+}
 
 func (w *watched) Claim(ctx context.Context, owner string) (storage.Claim, error) {
-	w.asked()
-	defer w.answered()
+	defer w.answered(w.ask(new(call)))
 	return w.Store.Claim(ctx, owner)
 }
 
 func (w *watched) Tip(ctx context.Context) (storage.Cursor, error) {
-	w.asked()
-	defer w.answered()
+	defer w.answered(w.ask(new(call)))
 	return w.Store.Tip(ctx)
 }
 
 func (w *watched) Published(ctx context.Context, since time.Time) ([]storage.Published, error) {
-	w.asked()
-	defer w.answered()
+	defer w.answered(w.ask(new(call)))
 	return w.Store.Published(ctx, since)
 }
 
 func (w *watched) Since(ctx context.Context, cursor storage.Cursor, limit int) (storage.FactPage, storage.Cursor, error) {
-	w.asked()
-	defer w.answered()
+	defer w.answered(w.ask(new(call)))
 	return w.Store.Since(ctx, cursor, limit)
 }
 
 // Window begins to wait anew with each page.
 func (w *watched) Window(ctx context.Context, from, to time.Time, yield func(storage.FactPage) error) error {
-	w.asked()
-	defer w.answered()
+	c := w.ask(new(call))
+	defer w.answered(c)
 	return w.Store.Window(ctx, from, to, func(p storage.FactPage) error {
-		defer w.asked()
+		w.answered(c) // what the caller does with a page takes its own time
+		defer w.ask(c)
 		return yield(p)
 	})
 }
 
 func (w *watched) Counts(ctx context.Context, q storage.CountQuery) ([]event.Count, error) {
-	w.asked()
-	defer w.answered()
+	defer w.answered(w.ask(new(call)))
 	return w.Store.Counts(ctx, q)
 }
 
 func (w *watched) Publish(ctx context.Context, claim storage.Claim, derived []storage.Derived) error {
-	w.asked()
-	defer w.answered()
+	defer w.answered(w.ask(new(call)))
 	return w.Store.Publish(ctx, claim, derived)
 }
