@@ -13,21 +13,19 @@ import (
 	"time"
 
 	kafkago "github.com/segmentio/kafka-go"
+	"github.com/segmentio/kafka-go/sasl"
 )
 
 // link is how everything here talks to the cluster. It is made in one place,
 // so that TLS, SASL and time-outs are the same for all.
 type link struct {
-	config *Config
-	client *kafkago.Client
-	// dialer is for what kafka-go connects by itself: group members.
-	dialer *kafkago.Dialer
-
+	config    *Config
+	client    *kafkago.Client
 	transport *kafkago.Transport
+	conns     *connSet
 	stop      context.CancelFunc
-	mu        sync.Mutex
-	closed    bool
-	conns     map[*boundedConn]struct{}
+	tls       *tls.Config
+	sasl      sasl.Mechanism
 }
 
 // newLink prepares connections and makes none. Topics are those whose leaders
@@ -43,47 +41,74 @@ func newLink(c *Config, topics []string) (*link, error) {
 		return nil, fmt.Errorf("sasl: %w", err)
 	}
 	ctx, stop := context.WithCancel(context.Background())
-	l := &link{config: c, stop: stop, conns: map[*boundedConn]struct{}{}}
+	l := &link{config: c, conns: newConnSet(c), stop: stop, tls: tlsConfig, sasl: mechanism}
 	l.transport = &kafkago.Transport{
-		Dial: l.dial, DialTimeout: c.RequestTimeout, IdleTimeout: 30 * time.Second,
+		Dial: l.conns.dial, DialTimeout: c.RequestTimeout, IdleTimeout: 30 * time.Second,
 		MetadataTTL: c.MetadataInterval, MetadataTopics: topics,
 		ClientID: c.ClientID, TLS: tlsConfig, SASL: mechanism, Context: ctx,
 	}
 	l.client = &kafkago.Client{Addr: kafkago.TCP(c.Brokers...), Timeout: c.RequestTimeout, Transport: l.transport}
-	l.dialer = &kafkago.Dialer{ClientID: c.ClientID, DialFunc: l.dial, Timeout: c.RequestTimeout, TLS: tlsConfig, SASLMechanism: mechanism}
 	return l, nil
 }
 
 // close ends all connections, and with them every request under way.
 func (l *link) close() {
 	l.stop()
-	l.mu.Lock()
-	l.closed = true
-	conns := l.conns
-	l.conns = nil
-	l.mu.Unlock()
-	for c := range conns {
-		_ = c.Conn.Close()
-	}
+	l.conns.close()
 	l.transport.CloseIdleConnections()
 }
 
-var errLinkClosed = errors.New("the connections to Kafka are closed")
+// dialer is for what kafka-go connects by itself: a member of a group. Its
+// connections are ended by closing the set.
+func (l *link) dialer() (*kafkago.Dialer, *connSet) {
+	conns := newConnSet(l.config)
+	return &kafkago.Dialer{
+		ClientID: l.config.ClientID, DialFunc: conns.dial, Timeout: l.config.RequestTimeout,
+		TLS: l.tls, SASLMechanism: l.sasl,
+	}, conns
+}
 
-func (l *link) dial(ctx context.Context, network, address string) (net.Conn, error) {
-	dialer := net.Dialer{Timeout: l.config.RequestTimeout, KeepAlive: 15 * time.Second}
+// connSet knows its open connections, so that they can be ended at once:
+// kafka-go's own ways of closing wait for answers.
+type connSet struct {
+	timeout, bound time.Duration
+
+	mu     sync.Mutex
+	closed bool
+	conns  map[*boundedConn]struct{}
+}
+
+func newConnSet(c *Config) *connSet {
+	return &connSet{timeout: c.RequestTimeout, bound: c.RequestTimeout + c.RebalanceTimeout, conns: map[*boundedConn]struct{}{}}
+}
+
+func (s *connSet) close() {
+	s.mu.Lock()
+	s.closed = true
+	conns := s.conns
+	s.conns = nil
+	s.mu.Unlock()
+	for c := range conns {
+		_ = c.Conn.Close()
+	}
+}
+
+var errClosed = errors.New("the connections to Kafka are closed")
+
+func (s *connSet) dial(ctx context.Context, network, address string) (net.Conn, error) {
+	dialer := net.Dialer{Timeout: s.timeout, KeepAlive: 15 * time.Second}
 	conn, err := dialer.DialContext(ctx, network, address)
 	if err != nil {
 		return nil, err
 	}
-	c := &boundedConn{Conn: conn, link: l, bound: l.config.RequestTimeout + l.config.RebalanceTimeout}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.closed {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
 		_ = conn.Close()
-		return nil, errLinkClosed
+		return nil, errClosed
 	}
-	l.conns[c] = struct{}{}
+	c := &boundedConn{Conn: conn, set: s}
+	s.conns[c] = struct{}{}
 	return c, nil
 }
 
@@ -92,25 +117,28 @@ func (l *link) dial(ctx context.Context, network, address string) (net.Conn, err
 // us for ever.
 type boundedConn struct {
 	net.Conn
-	link  *link
-	bound time.Duration
+	set *connSet
 }
 
 func (c *boundedConn) deadline(t time.Time) time.Time {
 	if t.IsZero() {
-		return time.Now().Add(c.bound)
+		return time.Now().Add(c.set.bound)
 	}
 	return t
 }
 
-func (c *boundedConn) SetDeadline(t time.Time) error      { return c.Conn.SetDeadline(c.deadline(t)) }
-func (c *boundedConn) SetReadDeadline(t time.Time) error  { return c.Conn.SetReadDeadline(c.deadline(t)) }
-func (c *boundedConn) SetWriteDeadline(t time.Time) error { return c.Conn.SetWriteDeadline(c.deadline(t)) }
+func (c *boundedConn) SetDeadline(t time.Time) error { return c.Conn.SetDeadline(c.deadline(t)) }
+func (c *boundedConn) SetReadDeadline(t time.Time) error {
+	return c.Conn.SetReadDeadline(c.deadline(t))
+}
+func (c *boundedConn) SetWriteDeadline(t time.Time) error {
+	return c.Conn.SetWriteDeadline(c.deadline(t))
+}
 
 func (c *boundedConn) Close() error {
-	c.link.mu.Lock()
-	delete(c.link.conns, c)
-	c.link.mu.Unlock()
+	c.set.mu.Lock()
+	delete(c.set.conns, c)
+	c.set.mu.Unlock()
 	return c.Conn.Close()
 }
 

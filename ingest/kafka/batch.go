@@ -1,0 +1,219 @@
+package kafka
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"io"
+	"net/http"
+	"time"
+
+	"github.com/segmentio/kafka-go/compress"
+
+	"bytes"
+
+	"github.com/hindcast/hindcast/ingest/kafka/delivery"
+)
+
+// Corrupt says that what a broker has of a partition cannot be read. Nothing
+// behind it is read then: the partition waits for somebody to look at it.
+type Corrupt struct {
+	Topic     string
+	Partition int
+	// Offset is where the batch of records begins.
+	Offset int64
+	Reason string
+}
+
+func (e *Corrupt) Error() string {
+	return fmt.Sprintf("%s/%d: the batch of records at offset %d cannot be read: %s", e.Topic, e.Partition, e.Offset, e.Reason)
+}
+
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+
+// What the attributes of a batch say, beside its compression.
+const (
+	attrCompression   = 0x07
+	attrLogAppendTime = 0x08
+	attrTransactional = 0x10
+	attrControl       = 0x20
+)
+
+const (
+	// batchHead is the offset and the length in front of a batch, batchLeast
+	// all of what is in front of its records.
+	batchHead  = 12
+	batchLeast = 61
+	// offsetOfCRC is what the checksum covers.
+	offsetOfCRC = 21
+	// recordLeast is the size of the smallest record.
+	recordLeast = 7
+)
+
+// batch is records as a producer sent them together: Kafka's format 2.
+type batch struct {
+	first, last int64
+	attributes  int16
+	firstTime   int64
+	maxTime     int64
+	producer    int64
+	count       int
+	// body is the records, compressed or not.
+	body []byte
+}
+
+// errPartial says that only the beginning of a batch is there: brokers cut at
+// the size that was asked for.
+var errPartial = errors.New("a part of a batch")
+
+// nextBatch takes a batch from the front. After errPartial, need is the size
+// that the whole would have, 0 if not even that is there.
+func nextBatch(b []byte) (head batch, rest []byte, need int, err error) {
+	if len(b) < batchHead {
+		return batch{}, b, 0, errPartial
+	}
+	head.first = int64(binary.BigEndian.Uint64(b))
+	size := int64(int32(binary.BigEndian.Uint32(b[8:]))) + batchHead
+	if size < batchHead+5 {
+		return head, b, 0, fmt.Errorf("its length is %d", size)
+	}
+	if size > int64(len(b)) {
+		return head, b, int(size), errPartial
+	}
+	text, rest := b[:size:size], b[size:]
+	if magic := text[16]; magic != 2 {
+		return head, rest, 0, fmt.Errorf("it is of the format %d, from before Kafka 0.11, and only 2 is supported", magic)
+	}
+	if size < batchLeast {
+		return head, rest, 0, fmt.Errorf("it has %d bytes", size)
+	}
+	if crc32.Checksum(text[offsetOfCRC:], castagnoli) != binary.BigEndian.Uint32(text[17:]) {
+		return head, rest, 0, errors.New("its checksum is wrong")
+	}
+	d := decoder{b: text[offsetOfCRC:]}
+	head.attributes = d.int16()
+	head.last = head.first + int64(d.int32())
+	head.firstTime, head.maxTime = d.int64(), d.int64()
+	head.producer = d.int64()
+	d.int16() // the producer's epoch
+	d.int32() // its sequence
+	head.count = int(d.int32())
+	head.body = d.b
+	if d.err != nil || head.last < head.first || head.first < 0 || head.count < 0 {
+		return head, rest, 0, errors.New("its head makes no sense")
+	}
+	return head, rest, 0, nil
+}
+
+func (b *batch) control() bool { return b.attributes&attrControl != 0 }
+
+// records decodes the batch: those from an offset on. Size is what was
+// decompressed; 0 when the records refer to the batch itself.
+func (b *batch) records(from int64, mostDecompressed int64) (records []delivery.Record, size int, err error) {
+	text := b.body
+	if c := compress.Compression(b.attributes & attrCompression); c != compress.None {
+		if text, err = decompress(c, b.body, mostDecompressed); err != nil {
+			return nil, 0, err
+		}
+		size = len(text)
+	}
+	if int64(b.count)*recordLeast > int64(len(text)) {
+		return nil, 0, errors.New("it has fewer records than it says")
+	}
+	d := decoder{b: text}
+	records = make([]delivery.Record, 0, b.count)
+	for range b.count {
+		one := decoder{b: d.varbytes()}
+		r, err := b.record(&one)
+		if d.err != nil || err != nil {
+			return nil, 0, errors.New("a record of it makes no sense")
+		}
+		if r.Offset >= from {
+			records = append(records, r)
+		}
+	}
+	return records, size, nil
+}
+
+func (b *batch) record(d *decoder) (delivery.Record, error) {
+	var r delivery.Record
+	d.int8()
+	at := b.firstTime + d.varint()
+	if b.attributes&attrLogAppendTime != 0 {
+		at = b.maxTime
+	}
+	r.Time = time.UnixMilli(at).UTC()
+	r.Offset = b.first + d.varint()
+	r.Key, r.Value = d.varbytes(), d.varbytes()
+	headers := d.varint()
+	if headers < 0 || headers*2 > int64(len(d.b)) {
+		d.fail()
+	}
+	for i := int64(0); i < headers && d.err == nil; i++ {
+		if r.Header == nil {
+			r.Header = make(http.Header, headers)
+		}
+		name := string(d.varbytes())
+		r.Header.Add(name, string(d.varbytes()))
+	}
+	if r.Offset < b.first || r.Offset > b.last {
+		d.fail()
+	}
+	return r, d.err
+}
+
+// aborts says of a control batch whether it ends a transaction of its producer
+// by dropping it.
+func (b *batch) aborts() bool {
+	records, _, err := b.records(b.first, 0)
+	return err == nil && len(records) > 0 && len(records[0].Key) >= 4 && binary.BigEndian.Uint16(records[0].Key[2:]) == 0
+}
+
+func decompress(c compress.Compression, b []byte, most int64) ([]byte, error) {
+	codec := c.Codec()
+	if codec == nil {
+		return nil, fmt.Errorf("its compression %d is not known", c)
+	}
+	reader := codec.NewReader(bytes.NewReader(b))
+	defer func() { _ = reader.Close() }()
+	var out bytes.Buffer
+	out.Grow(int(min(int64(len(b))*3, most)))
+	n, err := io.Copy(&out, io.LimitReader(reader, most+1))
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("decompress it (%s): %w", codec.Name(), err)
+	case n > most:
+		return nil, fmt.Errorf("it has more than %d bytes when it is decompressed (max_decompressed)", most)
+	}
+	return out.Bytes(), nil
+}
+
+// aborted is a transaction that was dropped: records of the producer from the
+// offset on, up to the producer's next control record, do not count.
+type aborted struct{ producer, first int64 }
+
+// transactions filters what was aborted out of a response's batches.
+type transactions struct {
+	// coming is in the order of offsets.
+	coming  []aborted
+	dropped map[int64]bool
+}
+
+// takes says whether a batch's records count. Batches are asked for in order.
+func (t *transactions) takes(b *batch) bool {
+	for len(t.coming) > 0 && t.coming[0].first <= b.last {
+		if t.dropped == nil {
+			t.dropped = map[int64]bool{}
+		}
+		t.dropped[t.coming[0].producer] = true
+		t.coming = t.coming[1:]
+	}
+	if b.control() {
+		if b.aborts() {
+			delete(t.dropped, b.producer)
+		}
+		return false
+	}
+	return b.attributes&attrTransactional == 0 || !t.dropped[b.producer]
+}

@@ -1,0 +1,150 @@
+package kafka
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	kafkago "github.com/segmentio/kafka-go"
+
+	"github.com/hindcast/hindcast/ingest"
+	"github.com/hindcast/hindcast/ingest/kafka/delivery"
+)
+
+// The headers of a record in the topic of dead letters, before those that the
+// record had. Its key and value are the record's own.
+const (
+	headerTopic     = "hindcast-topic"
+	headerPartition = "hindcast-partition"
+	headerOffset    = "hindcast-offset"
+	headerFormat    = "hindcast-format"
+	headerError     = "hindcast-error"
+	// headerAt is when the record was given up, headerTime its own time; both as
+	// RFC 3339.
+	headerAt   = "hindcast-at"
+	headerTime = "hindcast-time"
+	// headerCut says what is missing, where the record was too large to be kept.
+	headerCut = "hindcast-cut"
+	// headerRedrive marks a record that is no letter, but says which letters of
+	// its partition were, or are about to be, written to their topics again.
+	headerRedrive = "hindcast-redrive"
+
+	headerPrefix = "hindcast-"
+)
+
+// deadLetters writes records that could not be decoded to a topic.
+type deadLetters struct{ to *topicWriter }
+
+var _ delivery.DeadLetters = (*deadLetters)(nil)
+
+// Bounds of what puts dead letters. Several partitions may do so at once.
+const (
+	deadLetterTimeout = 4 * time.Second
+	deadLetterRoom    = 64 << 20
+)
+
+// newDeadLetters writes to a topic, whose leaders the link must know.
+func newDeadLetters(l *link, topic string) *deadLetters {
+	return &deadLetters{to: newTopicWriter(l, topic, deadLetterRoom)}
+}
+
+// check learns about the topic, and says why it cannot keep dead letters: it is
+// missing ([MissingTopic]), or compacted.
+func (d *deadLetters) check(ctx context.Context) error {
+	if err := d.to.learn(ctx); err != nil {
+		return err
+	}
+	if d.to.settings.Load().compacted {
+		return fmt.Errorf("topic %q is compacted, which would delete dead letters; set its cleanup.policy to delete", d.to.topic)
+	}
+	return nil
+}
+
+// Put writes letters, and returns nil when all in-sync replicas have them. What
+// is larger than the topic takes is cut, and says so.
+func (d *deadLetters) Put(ctx context.Context, letters []delivery.DeadLetter) error {
+	if d.to.settings.Load() == nil {
+		if err := d.check(ctx); err != nil {
+			return fmt.Errorf("keep dead letters: %w", err)
+		}
+	}
+	// The broker may take less than the topic's settings said when they were
+	// read, or than is known of them: a letter must not be stuck for that.
+	const least = 2 << 10
+	for most := d.to.limit().bytes; ; most = min(most/2, d.to.limit().bytes) {
+		records := make([]record, len(letters))
+		for i := range letters {
+			records[i] = letterRecord(&letters[i], most)
+		}
+		err := d.to.write(ctx, deadLetterTimeout, records)
+		if err == nil {
+			return nil
+		}
+		if !errors.Is(err, ingest.ErrTooMuch) || most <= least {
+			return fmt.Errorf("keep dead letters: %w", err)
+		}
+	}
+}
+
+// letterRecord is a letter as it is kept, cut to a size.
+func letterRecord(l *delivery.DeadLetter, most int) record {
+	own := []kafkago.Header{
+		textHeader(headerTopic, l.Topic),
+		textHeader(headerPartition, strconv.Itoa(l.Partition)),
+		textHeader(headerOffset, strconv.FormatInt(l.Offset, 10)),
+		textHeader(headerFormat, l.Format),
+		textHeader(headerError, clipText(l.Error, maxError)),
+		textHeader(headerAt, l.At.UTC().Format(time.RFC3339Nano)),
+	}
+	if hasTime(l.Record.Time) {
+		own = append(own, textHeader(headerTime, l.Record.Time.UTC().Format(time.RFC3339Nano)))
+	}
+	r := record{key: l.Record.Key, value: l.Record.Value, time: recordTime(l.At), headers: append(slices.Clip(own), sentHeaders(l.Record)...)}
+	if r.size() <= most {
+		return r
+	}
+	const note = 160 // what the header about cutting takes
+	var cut []string
+	if r.size()-len(r.value)+note > most && len(r.headers) > len(own) {
+		r.headers = slices.Clip(own)
+		cut = append(cut, "without its headers")
+	}
+	if r.size()-len(r.value)+note > most && len(r.key) > 0 {
+		cut = append(cut, fmt.Sprintf("without its key of %d bytes", len(r.key)))
+		r.key = nil
+	}
+	if over := r.size() + note - most; over > 0 {
+		kept := max(len(r.value)-over, 0)
+		cut = append(cut, fmt.Sprintf("%d of %d bytes of its value", kept, len(r.value)))
+		r.value = r.value[:kept:kept]
+	}
+	r.headers = append(r.headers, textHeader(headerCut, strings.Join(cut, ", ")))
+	return r
+}
+
+func textHeader(name, value string) kafkago.Header {
+	return kafkago.Header{Key: name, Value: []byte(value)}
+}
+
+// sentHeaders are the headers that a record came with, without those of ours.
+func sentHeaders(r delivery.Record) []kafkago.Header {
+	var list []kafkago.Header
+	for _, name := range slices.Sorted(maps.Keys(r.Header)) {
+		if len(name) >= len(headerPrefix) && strings.EqualFold(name[:len(headerPrefix)], headerPrefix) {
+			continue
+		}
+		for _, value := range r.Header[name] {
+			list = append(list, textHeader(name, value))
+		}
+	}
+	return list
+}
+
+func clipText(s string, most int) string {
+	return strings.ToValidUTF8(s[:min(len(s), most)], "\uFFFD")
+}

@@ -1,0 +1,120 @@
+package kafka
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"sync/atomic"
+	"time"
+
+	kafkago "github.com/segmentio/kafka-go"
+
+	"github.com/hindcast/hindcast/ingest/kafka/delivery"
+)
+
+// membership is being a member of the group in one generation. It is over when
+// the generation is, and broken when a commit was sent and not answered: it may
+// arrive yet, after later ones. Then the member leaves, and comes back as
+// another one, so that the old one's commits are refused.
+type membership struct {
+	link       *link
+	group      string
+	generation int
+	member     string
+	over       atomic.Bool
+	// broken is called once at least.
+	broken func(error)
+}
+
+// offsets is a partition's place in the group.
+type offsets struct {
+	in        *membership
+	topic     string
+	partition int
+}
+
+var _ delivery.Offsets = (*offsets)(nil)
+
+// Committed implements [delivery.Offsets].
+func (o *offsets) Committed(ctx context.Context) (delivery.Mark, bool, error) {
+	if o.in.over.Load() {
+		return delivery.Mark{}, false, delivery.ErrLost
+	}
+	got, err := o.in.link.client.OffsetFetch(ctx, &kafkago.OffsetFetchRequest{
+		GroupID: o.in.group, Topics: map[string][]int{o.topic: {o.partition}},
+	})
+	if err == nil {
+		err = got.Error
+	}
+	if err != nil {
+		return delivery.Mark{}, false, err
+	}
+	for _, p := range got.Topics[o.topic] {
+		switch {
+		case p.Partition != o.partition:
+		case p.Error != nil:
+			return delivery.Mark{}, false, p.Error
+		case p.CommittedOffset < 0:
+			return delivery.Mark{}, false, nil
+		default:
+			return delivery.ParseMark(p.CommittedOffset, p.Metadata), true, nil
+		}
+	}
+	return delivery.Mark{}, false, errBadResponse
+}
+
+// Commit implements [delivery.Offsets]. Once begun it waits for the answer,
+// whatever becomes of ctx: a commit whose fate is not known costs the
+// membership.
+func (o *offsets) Commit(ctx context.Context, mark delivery.Mark) error {
+	in := o.in
+	if in.over.Load() || ctx.Err() != nil {
+		return delivery.ErrLost
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), in.patience())
+	defer cancel()
+	got, err := in.link.client.OffsetCommit(ctx, &kafkago.OffsetCommitRequest{
+		GroupID: in.group, GenerationID: in.generation, MemberID: in.member,
+		Topics: map[string][]kafkago.OffsetCommit{o.topic: {{Partition: o.partition, Offset: mark.Offset, Metadata: mark.Metadata()}}},
+	})
+	if err != nil {
+		if answered(err) {
+			return err
+		}
+		in.over.Store(true)
+		in.broken(fmt.Errorf("commit offset %d of %s/%d: %w", mark.Offset, o.topic, o.partition, err))
+		return delivery.ErrLost
+	}
+	for _, p := range got.Topics[o.topic] {
+		if p.Partition == o.partition {
+			return in.refused(p.Error)
+		}
+	}
+	return errBadResponse
+}
+
+// patience is how long a commit may take. The end of a generation waits for
+// it, and is itself waited for by the group.
+func (m *membership) patience() time.Duration {
+	return min(m.link.config.RequestTimeout, m.link.config.RebalanceTimeout/2)
+}
+
+// refused tells the end of a generation from what may pass.
+func (m *membership) refused(err error) error {
+	for _, over := range []kafkago.Error{kafkago.IllegalGeneration, kafkago.UnknownMemberId, kafkago.RebalanceInProgress, kafkago.FencedInstanceID} {
+		if errors.Is(err, over) {
+			m.over.Store(true)
+			return fmt.Errorf("%w: %w", delivery.ErrLost, err)
+		}
+	}
+	return err
+}
+
+// answered reports of an error that nothing is on its way to the broker: it
+// said no, or was never asked.
+func answered(err error) bool {
+	var broker kafkago.Error
+	var network *net.OpError
+	return errors.As(err, &broker) || errors.As(err, &network) && network.Op == "dial" || errors.Is(err, errClosed)
+}

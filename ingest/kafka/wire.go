@@ -1,0 +1,263 @@
+package kafka
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/segmentio/kafka-go/protocol"
+)
+
+// exchange is a request that kafka-go does not know in the version that is
+// needed: metadata and fetches with topic IDs, and batches with all that
+// brokers say of them. kafka-go routes it and keeps the connection; bytes are
+// written and read here.
+type exchange struct {
+	key      protocol.ApiKey
+	version  int16
+	flexible bool
+	clientID string
+	body     func(*encoder)
+	// leader finds the broker; nil: any.
+	leader func(protocol.Cluster) (protocol.Broker, error)
+	// most bounds the response, in bytes.
+	most int
+}
+
+// reply is the response to an exchange, behind its header.
+type reply struct {
+	exchange *exchange
+	body     decoder
+}
+
+func (e *exchange) ApiKey() protocol.ApiKey { return e.key }
+func (r *reply) ApiKey() protocol.ApiKey    { return r.exchange.key }
+
+// Required tells kafka-go to leave the bytes to RawExchange.
+func (e *exchange) Required(map[protocol.ApiKey]int16) bool { return true }
+
+// Broker tells kafka-go where to send it.
+func (e *exchange) Broker(cluster protocol.Cluster) (protocol.Broker, error) {
+	if e.leader == nil {
+		return protocol.Broker{ID: -1}, nil
+	}
+	return e.leader(cluster)
+}
+
+// correlation tells responses of one connection apart. There is one request at
+// a time on each, so that any number will do.
+const correlation = 0x68696e64
+
+var errBadResponse = errors.New("the broker's response makes no sense")
+
+// RawExchange writes the request and reads the response.
+func (e *exchange) RawExchange(rw io.ReadWriter) (protocol.Message, error) {
+	out := encoder{b: make([]byte, 4, 256)}
+	out.int16(int16(e.key))
+	out.int16(e.version)
+	out.int32(correlation)
+	out.int16(int16(len(e.clientID)))
+	out.b = append(out.b, e.clientID...)
+	if out.flexible = e.flexible; e.flexible {
+		out.tags()
+	}
+	e.body(&out)
+	binary.BigEndian.PutUint32(out.b, uint32(len(out.b)-4))
+	if _, err := rw.Write(out.b); err != nil {
+		return nil, fmt.Errorf("send a request: %w", err)
+	}
+	var head [8]byte
+	if _, err := io.ReadFull(rw, head[:]); err != nil {
+		return nil, fmt.Errorf("read a response: %w", err)
+	}
+	size := int64(binary.BigEndian.Uint32(head[:])) - 4
+	if size < 0 || binary.BigEndian.Uint32(head[4:]) != correlation {
+		return nil, errBadResponse
+	}
+	if size > int64(e.most) {
+		return nil, fmt.Errorf("the broker's response has %d bytes, more than %d", size, e.most)
+	}
+	body := make([]byte, size)
+	if _, err := io.ReadFull(rw, body); err != nil {
+		return nil, fmt.Errorf("read a response: %w", err)
+	}
+	r := &reply{exchange: e, body: decoder{b: body, flexible: e.flexible}}
+	r.body.tags()
+	return r, nil
+}
+
+// encoder writes Kafka's primitive types. Flexible versions have lengths as
+// varints, one higher, and tagged fields.
+type encoder struct {
+	b        []byte
+	flexible bool
+}
+
+func (e *encoder) int8(v int8)      { e.b = append(e.b, byte(v)) }
+func (e *encoder) int16(v int16)    { e.b = binary.BigEndian.AppendUint16(e.b, uint16(v)) }
+func (e *encoder) int32(v int32)    { e.b = binary.BigEndian.AppendUint32(e.b, uint32(v)) }
+func (e *encoder) int64(v int64)    { e.b = binary.BigEndian.AppendUint64(e.b, uint64(v)) }
+func (e *encoder) uuid(v [16]byte)  { e.b = append(e.b, v[:]...) }
+func (e *encoder) uvarint(v uint64) { e.b = binary.AppendUvarint(e.b, v) }
+
+// tags writes that there are no tagged fields.
+func (e *encoder) tags() {
+	if e.flexible {
+		e.uvarint(0)
+	}
+}
+
+func (e *encoder) array(n int) {
+	if e.flexible {
+		e.uvarint(uint64(n) + 1)
+		return
+	}
+	e.int32(int32(n))
+}
+
+func (e *encoder) string(s string) {
+	if e.flexible {
+		e.uvarint(uint64(len(s)) + 1)
+	} else {
+		e.int16(int16(len(s)))
+	}
+	e.b = append(e.b, s...)
+}
+
+// decoder reads what encoder writes. After an error it gives zeros.
+type decoder struct {
+	b        []byte
+	flexible bool
+	err      error
+}
+
+func (d *decoder) take(n int) []byte {
+	if d.err != nil || n < 0 || n > len(d.b) {
+		d.fail()
+		return nil
+	}
+	taken := d.b[:n:n]
+	d.b = d.b[n:]
+	return taken
+}
+
+func (d *decoder) fail() {
+	d.b = nil
+	if d.err == nil {
+		d.err = errBadResponse
+	}
+}
+
+func (d *decoder) int8() int8 {
+	if b := d.take(1); b != nil {
+		return int8(b[0])
+	}
+	return 0
+}
+
+func (d *decoder) int16() int16 {
+	if b := d.take(2); b != nil {
+		return int16(binary.BigEndian.Uint16(b))
+	}
+	return 0
+}
+
+func (d *decoder) int32() int32 {
+	if b := d.take(4); b != nil {
+		return int32(binary.BigEndian.Uint32(b))
+	}
+	return 0
+}
+
+func (d *decoder) int64() int64 {
+	if b := d.take(8); b != nil {
+		return int64(binary.BigEndian.Uint64(b))
+	}
+	return 0
+}
+
+func (d *decoder) uuid() (id [16]byte) {
+	copy(id[:], d.take(16))
+	return id
+}
+
+func (d *decoder) uvarint() uint64 {
+	v, n := binary.Uvarint(d.b)
+	if n <= 0 {
+		d.fail()
+		return 0
+	}
+	d.b = d.b[n:]
+	return v
+}
+
+// varint is signed, in zigzag.
+func (d *decoder) varint() int64 {
+	v, n := binary.Varint(d.b)
+	if n <= 0 {
+		d.fail()
+		return 0
+	}
+	d.b = d.b[n:]
+	return v
+}
+
+// varbytes has its length as a varint; nil when that is negative.
+func (d *decoder) varbytes() []byte {
+	n := d.varint()
+	if n < 0 || d.err != nil {
+		return nil
+	}
+	if n > int64(len(d.b)) {
+		d.fail()
+		return nil
+	}
+	return d.take(int(n))
+}
+
+// length reads that of something that holds at least least bytes an element;
+// null is 0.
+func (d *decoder) length(wide bool, least int) int {
+	var n int64
+	switch {
+	case d.flexible:
+		n = int64(d.uvarint()) - 1
+	case wide:
+		n = int64(d.int32())
+	default:
+		n = int64(d.int16())
+	}
+	if n < 0 {
+		return 0
+	}
+	if n*int64(least) > int64(len(d.b)) {
+		d.fail()
+		return 0
+	}
+	return int(n)
+}
+
+// array is the number of elements that follow, which have at least the given
+// number of bytes each.
+func (d *decoder) array(least int) int { return d.length(true, least) }
+
+func (d *decoder) string() string { return string(d.take(d.length(false, 1))) }
+
+func (d *decoder) bytes() []byte { return d.take(d.length(true, 1)) }
+
+// tags passes over tagged fields.
+func (d *decoder) tags() {
+	if !d.flexible {
+		return
+	}
+	for n := d.uvarint(); n > 0 && d.err == nil; n-- {
+		d.uvarint()
+		size := d.uvarint()
+		if size > uint64(len(d.b)) {
+			d.fail()
+			return
+		}
+		d.take(int(size))
+	}
+}

@@ -1,0 +1,92 @@
+package kafka
+
+import (
+	"context"
+	"errors"
+
+	"github.com/hindcast/hindcast/ingest"
+	"github.com/hindcast/hindcast/ingest/event"
+	"github.com/hindcast/hindcast/ingest/kafka/delivery"
+)
+
+// worker consumes one partition in one generation.
+type worker struct {
+	c       *Consumer
+	link    *link
+	watcher *watcher
+	in      *membership
+	share   *share
+	assignment
+}
+
+// run consumes until ctx is done or the partition is lost.
+func (w *worker) run(ctx context.Context) {
+	c, config := w.c, &w.c.options.Config
+	topic := c.topics[w.topic]
+	logger := c.logger.With("topic", w.topic, "partition", w.partition)
+	format, ok := c.options.Formats().Named(topic.Format)
+	if !ok {
+		// Checked at the start; formats do not vanish.
+		logger.Error("the format of a topic is not known any more", "format", topic.Format)
+		<-ctx.Done()
+		return
+	}
+	log := &fetcher{link: w.link, topic: w.topic, id: w.id, partition: w.partition, share: w.share, doubt: w.watcher.soon}
+	defer log.close()
+	observer := c.metrics.observe(w.topic, topic.Format, w.partition, func(err error) {
+		switch {
+		case err == nil:
+			logger.Info("a partition goes on")
+		case c.options.Unavailable != nil && c.options.Unavailable(err):
+			logger.Warn("a partition waits for the store", "err", err)
+		default:
+			logger.Warn("a partition waits; trying again", "err", err)
+		}
+	})
+	defer observer.lost()
+	err := delivery.Run(ctx, delivery.Options{
+		Topic: w.topic, TopicID: w.id.String(), Partition: w.partition, Format: topic.Format,
+		Decode:        w.decode(topic, format),
+		Ranges:        format.Join != nil,
+		Start:         startOf(topic),
+		Sink:          c.options.Appender,
+		Log:           log,
+		Offsets:       &offsets{in: w.in, topic: w.topic, partition: w.partition},
+		DeadLetters:   c.deadLetters,
+		Chunk:         delivery.Limits{Records: config.BatchRecords, Bytes: int(config.BatchBytes)},
+		AppendTimeout: config.AppendTimeout,
+		Gap: func(g delivery.Gap) {
+			c.metrics.gaps.WithLabelValues(w.topic, observer.partition).Inc()
+			logger.Error("records are gone that were not read, or not read to the end", "gap", g.String())
+		},
+		Observer: observer,
+	})
+	switch {
+	case err == nil:
+	case errors.Is(err, delivery.ErrLost):
+		logger.Debug("a partition is lost", "err", err)
+	default:
+		logger.Error("a partition cannot be consumed", "err", err)
+	}
+}
+
+// decode uses the formats that are in force at each batch.
+func (w *worker) decode(topic Topic, format ingest.Format) func([]delivery.Record) (event.Batch, []delivery.DeadLetter) {
+	id := w.id.String()
+	if id == "" {
+		id = w.topic
+	}
+	return func(records []delivery.Record) (event.Batch, []delivery.DeadLetter) {
+		if now, ok := w.c.options.Formats().Named(topic.Format); ok {
+			format = now
+		}
+		return Decoding{Format: format, TopicID: id, Partition: w.partition, Defaults: topic.Labels}.Decode(records)
+	}
+}
+
+func startOf(t Topic) delivery.Start {
+	if t.Start == StartLatest {
+		return delivery.StartLatest
+	}
+	return delivery.StartEarliest
+}
