@@ -229,4 +229,3 @@ func TestRefusesWhatIsTooLarge(t *testing.T) {
 		}
 	}
 }
-

@@ -74,6 +74,9 @@ func (w *topicWriter) learn(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if before := w.settings.Load(); before != nil && !before.described && !s.described {
+		s.maxBytes = before.maxBytes // found out by trying
+	}
 	w.settings.Store(&s)
 	w.mu.Lock()
 	w.learned = time.Now()
@@ -203,8 +206,14 @@ func (w *topicWriter) deliver(ctx context.Context, timeout time.Duration, record
 		switch kind := failureOf(err); {
 		case kind == failedForGood:
 			return fmt.Errorf("write to topic %q: %w", w.topic, err)
+		case kind == failedSize && len(records) > 1:
+			half := len(records) / 2
+			if err := w.deliver(ctx, timeout, records[:half]); err != nil {
+				return err
+			}
+			return w.deliver(ctx, timeout, records[half:])
 		case kind == failedSize:
-			return w.tooLarge(records, err)
+			return w.tooLarge(&records[0], err)
 		case kind == failedForbidden:
 			return fmt.Errorf("%w: write to topic %q: %w", ErrUnavailable, w.topic, err)
 		}
@@ -220,13 +229,18 @@ func (w *topicWriter) deliver(ctx context.Context, timeout time.Duration, record
 	}
 }
 
-// tooLarge is the error for what a broker finds too large although it is not
-// larger than the topic's settings were said to allow: they were changed. The
-// senders' next try is split by the new ones.
-func (w *topicWriter) tooLarge(records []record, err error) error {
-	before := w.limit()
+// tooLarge is the error for a record that a broker finds too large although the
+// topic's settings were said to allow it. When they say otherwise now, or nobody
+// may read them, what comes next is split smaller, and trying again is right.
+func (w *topicWriter) tooLarge(r *record, err error) error {
+	const least = 16 << 10
 	w.relearn()
-	if len(records) > 1 || w.limit().bytes < before.bytes {
+	known := *w.settings.Load()
+	if half := r.size() / 2; !known.described && half > least {
+		known.maxBytes = min(known.maxBytes, half+batchOverhead)
+		w.settings.Store(&known)
+	}
+	if w.limit().bytes < r.size() {
 		return fmt.Errorf("%w: write to topic %q: %w", ErrUnavailable, w.topic, err)
 	}
 	return fmt.Errorf("%w: write to topic %q: %w", ingest.ErrTooMuch, w.topic, err)
