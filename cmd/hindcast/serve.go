@@ -14,13 +14,14 @@ import (
 )
 
 type serveCmd struct {
-	ConfigFile      string    `name:"config.file" placeholder:"FILE" help:"Read the configuration from here, and again at SIGHUP. None is needed."`
-	Web             webFlags  `embed:"" prefix:"web."`
-	Store           storeSpec `name:"store" default:"sqlite:./data/hindcast.db" placeholder:"STORE" help:"Keep everything here: sqlite:PATH, or clickhouse://USER@HOST:PORT/DATABASE (http:// and https:// for its HTTP interface). It is made when it does not exist. By default ${default}."`
-	StoreWait       span      `name:"store.wait" default:"1m" help:"At the start, wait so long for a ClickHouse that does not answer; requests are told to come again."`
-	TrustTimes      bool      `name:"replay.trust-times" help:"Believe the header Hindcast-Received-At. For replays only: whoever may post may then say when it was. Nothing is deleted for its age."`
-	Settle          span      `name:"replay.settle" default:"24h" help:"With --replay.trust-times, the time that has passed since the last receipt."`
-	ShutdownTimeout span      `name:"shutdown.timeout" default:"30s" help:"At SIGTERM or SIGINT, let requests under way end for so long."`
+	ConfigFile      string       `name:"config.file" placeholder:"FILE" help:"Read the configuration from here, and again at SIGHUP. None is needed."`
+	Web             webFlags     `embed:"" prefix:"web."`
+	Store           storeSpec    `name:"store" default:"sqlite:./data/hindcast.db" placeholder:"STORE" help:"Keep everything here: sqlite:PATH, or clickhouse://USER@HOST:PORT/DATABASE (http:// and https:// for its HTTP interface). It is made when it does not exist. By default ${default}."`
+	StoreWait       span         `name:"store.wait" default:"1m" help:"At the start, wait so long for a ClickHouse that does not answer, and for Kafka's brokers where receivers forward; requests are told to come again."`
+	Roles           server.Roles `name:"roles" default:"receive,consume,correlate,api" placeholder:"ROLE,…" help:"Do this in this process: receive facts over HTTP and ask Alertmanagers, consume Kafka's topics, correlate facts into timelines (or stand by while another process does), give them out over the API. By default ${default}."`
+	TrustTimes      bool         `name:"replay.trust-times" help:"Believe the header Hindcast-Received-At. For replays only: whoever may post may then say when it was. Nothing is deleted for its age."`
+	Settle          span         `name:"replay.settle" default:"24h" help:"With --replay.trust-times, the time that has passed since the last receipt."`
+	ShutdownTimeout span         `name:"shutdown.timeout" default:"30s" help:"At SIGTERM or SIGINT, let requests under way end for so long."`
 }
 
 // Help is the command's long help.
@@ -29,10 +30,13 @@ func (serveCmd) Help() string {
 
 A store in ClickHouse takes its password from the environment variable HINDCAST_CLICKHOUSE_PASSWORD, or from a file that is named in the address as ?password_file=FILE. Several hosts are separated by commas; secure=true is TLS, with ca_file, cert_file, key_file and server_name; other parameters are those of clickhouse-go and settings of ClickHouse.
 
+Several processes may share a store in ClickHouse: any number of them receive, consume and serve the API, and of those with the role correlate one derives the timelines while the others stand by. With forward: kafka in the configuration the receivers put what they take into Kafka, and answer also while the store is down.
+
 SIGHUP reads the configuration again; when it is bad, the old one stays. SIGTERM and SIGINT stop cleanly: what was answered is kept, what is under way is answered.`,
 		"hindcast serve",
 		"hindcast serve --config.file=hindcast.yml --store=sqlite:/var/lib/hindcast/hindcast.db",
 		"hindcast serve '--store=clickhouse://hindcast@ch1:9440,ch2:9440/hindcast?secure=true'",
+		"hindcast serve --roles=receive --config.file=hindcast.yml",
 		"hindcast serve --web.listen-address=127.0.0.1:9097 --web.config.file=web.yml --log.format=json")
 }
 
@@ -57,7 +61,7 @@ func (c *serveCmd) Run(s *streams) error {
 	if err != nil || srv == nil {
 		return err
 	}
-	s.log.Info("hindcast serves", "url", srv.URL(), "store", c.Store)
+	s.log.Info("hindcast serves", "url", srv.URL(), "store", c.Store, "roles", c.Roles.String())
 	failure := c.wait(s, srv, signals)
 	return stop(srv, time.Duration(c.ShutdownTimeout), failure)
 }
@@ -69,7 +73,7 @@ func (c *serveCmd) start(s *streams, loaded config.Config, listeners []net.Liste
 	defer cancel()
 	srv, err := server.Start(ctx, server.Options{
 		Config: loaded, Store: string(c.Store), StoreWait: time.Duration(c.StoreWait), TrustTimes: c.TrustTimes, Settle: time.Duration(c.Settle),
-		WebConfigFile: c.Web.ConfigFile, Logger: s.log,
+		WebConfigFile: c.Web.ConfigFile, Roles: c.Roles, Logger: s.log,
 	}, listeners...)
 	if err != nil && ctx.Err() != nil {
 		s.log.Info("stopping before the start was over", "err", err)

@@ -29,6 +29,9 @@ func (f *formats) set(c config.Config) {
 	f.current.Store(&next)
 }
 
+// inForce is the table as it is now, for who asks each time.
+func (f *formats) inForce() ingest.Formats { return *f.current.Load() }
+
 // table is what receivers are made with. Which formats there are, and where
 // they are posted, is the same whatever the configuration.
 func (f *formats) table() ingest.Formats {

@@ -52,19 +52,29 @@ func (s *Server) Reload(ctx context.Context, file string) error {
 }
 
 func (s *Server) apply(ctx context.Context, next config.Config) error {
-	if err := s.pollers.set(next); err != nil {
-		return err
+	if s.pollers != nil {
+		if err := s.pollers.set(next); err != nil {
+			return err
+		}
 	}
-	if err := s.runner.Reload(ctx, next.Config); err != nil {
-		return err
+	if s.runner != nil {
+		if err := s.runner.Reload(ctx, next.Config); err != nil {
+			return err
+		}
+		s.retention.policy.Store(&next.Retention)
 	}
 	s.formats.set(next)
-	s.retention.policy.Store(&next.Retention)
 	if !reflect.DeepEqual(next.Limits, s.options.Config.Limits) {
 		s.options.Logger.Warn("limits have changed in the configuration; they take effect at the next start")
 	}
 	if next.ClickHouse != s.options.Config.ClickHouse {
 		s.options.Logger.Warn("clickhouse has changed in the configuration; it takes effect at the next start")
+	}
+	if next.Forward != s.options.Config.Forward {
+		s.options.Logger.Warn("forward has changed in the configuration; it takes effect at the next start")
+	}
+	if !reflect.DeepEqual(next.Kafka, s.options.Config.Kafka) {
+		s.options.Logger.Warn("kafka has changed in the configuration; it takes effect at the next start")
 	}
 	if next.Retention != s.options.Config.Retention && clickhouse.IsDSN(s.options.Store) {
 		s.options.Logger.Warn("the retention is another than at the start: run hindcast migrate, so that the tables' own TTL follows it")

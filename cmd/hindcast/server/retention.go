@@ -28,17 +28,20 @@ type pruner interface {
 
 // retention deletes facts by their age.
 type retention struct {
-	store    pruner
+	store pruner
+	// owns says whether this process is the one that deletes: several on a store
+	// would do the same work again.
+	owns     func() bool
 	policy   atomic.Pointer[config.Retention]
 	logger   *slog.Logger
 	last     prometheus.Gauge
 	failures prometheus.Counter
 }
 
-func newRetention(store pruner, policy config.Retention, logger *slog.Logger, registerer prometheus.Registerer) *retention {
+func newRetention(store pruner, policy config.Retention, owns func() bool, logger *slog.Logger, registerer prometheus.Registerer) *retention {
 	factory := promauto.With(registerer)
 	r := &retention{
-		store: store, logger: logger,
+		store: store, owns: owns, logger: logger,
 		last: factory.NewGauge(prometheus.GaugeOpts{
 			Name: "hindcast_retention_last_success_timestamp_seconds",
 			Help: "When facts that were old enough were last deleted.",
@@ -52,7 +55,7 @@ func newRetention(store pruner, policy config.Retention, logger *slog.Logger, re
 	return r
 }
 
-// run prunes from time to time until ctx is done.
+// run prunes from time to time, while it is the one who does, until ctx is done.
 func (r *retention) run(ctx context.Context) error {
 	timer := time.NewTimer(pruneFirst)
 	defer timer.Stop()
@@ -61,6 +64,10 @@ func (r *retention) run(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		case <-timer.C:
+		}
+		if !r.owns() {
+			timer.Reset(pruneFirst)
+			continue
 		}
 		r.prune(ctx, time.Now())
 		timer.Reset(pruneEvery)

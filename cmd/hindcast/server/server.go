@@ -1,15 +1,22 @@
 // Package server wires hindcast's parts into one process and takes them apart
 // again.
 //
-//	senders ──► receivers ─┐                          ┌─► api ──► readers
-//	                       ├─► batcher ──► store ─────┤
-//	Alertmanagers ◄─ poll ─┘      │          ▲        ▼
-//	                              └─ wake ───┼──► runner
-//	                                         └── retention
+//	senders ──► receivers ─┐            forward: kafka
+//	                       ├─► batcher ─────┬────────► forwarder ──► Kafka
+//	Alertmanagers ◄─ poll ─┘                ▼                          │
+//	                                      store ◄──────── consumer ◄───┘
+//	                                     ▲  ▲  │
+//	                      runner ────────┘  │  └─────► api ──► readers
+//	                      retention ────────┘
+//
+// What appends to the store wakes the runner. A process runs the parts of its
+// [Roles]: receivers and poll are receive, the consumer is consume, the runner and
+// the retention are correlate. What receives alone, and forwards, opens no store.
 //
 // What is started last is stopped first, so that a sender that waits for its
-// answer gets it: no new requests, those under way end, the batches are
-// flushed, what they brought is derived, the store is closed.
+// answer gets it: no new requests, those under way end; consuming ends, and the
+// group knows; the batches are flushed; the runner lets another take over; the
+// store is closed.
 package server
 
 import (
@@ -26,13 +33,11 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	versioncollector "github.com/prometheus/client_golang/prometheus/collectors/version"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
-	"github.com/prometheus/common/version"
 
-	"github.com/hindcast/hindcast/api"
 	"github.com/hindcast/hindcast/cmd/hindcast/config"
 	"github.com/hindcast/hindcast/correlate/run"
 	"github.com/hindcast/hindcast/ingest"
-	"github.com/hindcast/hindcast/ingest/event"
+	"github.com/hindcast/hindcast/ingest/kafka"
 	"github.com/hindcast/hindcast/storage"
 )
 
@@ -41,7 +46,8 @@ type Options struct {
 	Config config.Config
 	// Store is sqlite:PATH, or a DSN of ClickHouse.
 	Store string
-	// StoreWait is how long a ClickHouse that does not answer is waited for.
+	// StoreWait is how long a ClickHouse that does not answer is waited for, and
+	// Kafka where receivers forward.
 	StoreWait time.Duration
 	// TrustTimes takes the time of receipt from the senders, for a replay; the
 	// engine's clock is then Settle, which must be greater than zero, after the
@@ -50,18 +56,24 @@ type Options struct {
 	Settle     time.Duration
 	// WebConfigFile configures TLS and authentication; "" is neither.
 	WebConfigFile string
+	// Roles are the parts to start; zero for all.
+	Roles Roles
 	// Logger is told what happens; it must not be nil.
 	Logger *slog.Logger
 }
 
 // Server is a running hindcast. Its methods may be called concurrently.
 type Server struct {
-	options   Options
+	options  Options
+	registry *prometheus.Registry
+	store    storage.Store // nil where no part needs it
+	formats  *formats
+	reloads  *reloadMetrics
+	// Nil without their roles:
 	runner    *run.Runner
 	retention *retention
-	formats   *formats
+	receivers *ingest.Receivers
 	pollers   *pollers
-	reloads   *reloadMetrics
 	address   net.Addr
 	failed    chan error
 	teardown  *teardown
@@ -85,99 +97,91 @@ func (s *Server) start(ctx context.Context, listeners []net.Listener) error {
 	if len(listeners) == 0 {
 		return errors.New("no address to listen on")
 	}
+	if err := s.options.check(); err != nil {
+		return err
+	}
 	s.address = listeners[0].Addr()
 	g := &gate{}
 	w := startWeb(g, listeners, s.options.WebConfigFile, s.options.Logger.With("part", "web"), s.failed)
-	handler, receivers, err := s.startParts(ctx)
-	if err != nil {
+	if err := s.startParts(ctx, g); err != nil {
 		end, cancel := context.WithTimeout(context.WithoutCancel(ctx), refusedTimeout)
 		defer cancel()
 		return errors.Join(err, w.stop(end))
 	}
-	g.open(handler)
 	s.teardown.add("stop the web server", w.stop)
-	s.teardown.add("refuse new requests", receivers.Shutdown)
+	if s.receivers != nil {
+		s.teardown.add("refuse new requests", s.receivers.Shutdown)
+	}
 	return nil
 }
 
 // refusedTimeout bounds the end of requests that were all refused.
 const refusedTimeout = 2 * time.Second
 
-// startParts opens the store and starts everything but the web server, whose
-// handler it returns.
-func (s *Server) startParts(ctx context.Context) (http.Handler, *ingest.Receivers, error) {
-	o, log := s.options, s.options.Logger
-	registry := prometheus.NewRegistry()
-	registry.MustRegister(
+// startParts starts everything but the web server, and opens the gate before it.
+func (s *Server) startParts(ctx context.Context, g *gate) error {
+	s.registry = prometheus.NewRegistry()
+	s.registry.MustRegister(
 		collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 		versioncollector.NewCollector("hindcast"))
-	s.reloads = newReloadMetrics(registry)
+	s.reloads = newReloadMetrics(s.registry)
+	s.formats = newFormats(s.options.Config)
 
-	store, err := OpenStore(ctx, o.Store, StoreOptions{
-		Config: o.Config, Wait: o.StoreWait, Replay: o.TrustTimes, Logger: log.With("part", "store"),
-	})
-	if err != nil {
-		return nil, nil, err
+	if s.options.forwards() {
+		// Senders need not wait for the store.
+		if err := s.startForwarding(ctx); err != nil {
+			return err
+		}
+		early := s.newMux()
+		early.HandleFunc("/", starting)
+		g.open(early)
 	}
-	s.teardown.add("close the store", func(context.Context) error { return store.Close() })
-
-	if !o.TrustTimes {
-		o.Settle = 0
+	if s.options.needsStore() {
+		if err := s.openStore(ctx); err != nil {
+			return err
+		}
 	}
-	s.runner, err = run.New(store, run.Options{
-		Config: o.Config.Config, Logger: log.With("part", "runner"), Registerer: registry, Owner: ProcessName(), Settle: o.Settle,
-	})
-	if err != nil {
-		return nil, nil, fmt.Errorf("start the runner: %w", err)
+	if s.options.Roles.has(Correlate) {
+		if err := s.startCorrelating(); err != nil {
+			return err
+		}
 	}
-	s.teardown.add("stop the runner", startLoop("runner", unlessTaken(store, s.runner.Run), s.failed).stop)
-
-	if s.retention = newRetention(store, o.Config.Retention, log.With("part", "retention"), registry); !o.TrustTimes {
-		s.teardown.add("stop retention", startLoop("retention", s.retention.run, s.failed).stop)
+	if s.options.receives() && !s.options.forwards() {
+		if err := s.startReceiving(s.store, s.wake); err != nil {
+			return err
+		}
 	}
-
-	batcher, err := ingest.NewBatcher(store, ingest.BatcherOptions{
-		Limits: o.Config.Limits, Unavailable: unavailable, OnAppended: func(event.Batch) { s.runner.Wake() },
-		Registerer: registry, Logger: log.With("part", "batcher"),
-	})
-	if err != nil {
-		return nil, nil, fmt.Errorf("start the batcher: %w", err)
+	if s.options.consumes() {
+		if err := s.startConsuming(); err != nil {
+			return err
+		}
 	}
-	s.teardown.add("flush batches", batcher.Close)
-
-	s.formats = newFormats(o.Config)
-	receivers, err := ingest.New(ingest.Options{
-		Appender: batcher, Formats: s.formats.table(), Limits: o.Config.Limits, TrustTimes: o.TrustTimes,
-		Unavailable: unavailable, Registerer: registry, Logger: log.With("part", "receivers"),
-	})
-	if err != nil {
-		return nil, nil, fmt.Errorf("start the receivers: %w", err)
+	mux := s.newMux()
+	if err := s.mountAPI(mux); err != nil {
+		return err
 	}
-
-	s.pollers = newPollers(batcher, registry, log.With("part", "poll"))
-	s.teardown.add("stop polling", s.pollers.stop)
-	if err := s.pollers.set(o.Config); err != nil {
-		return nil, nil, err
-	}
-
-	resources, err := api.New(api.Options{
-		Store: store, Labels: o.Config.Labels, Receivers: receivers.Paths(), Ready: s.runner.Ready, Registerer: registry,
-		Logger: log.With("part", "api"), Version: version.Version,
-	})
-	if err != nil {
-		return nil, nil, fmt.Errorf("start the API: %w", err)
-	}
-
-	mux := http.NewServeMux()
-	receivers.Register(mux)
-	mux.Handle("GET /metrics", promhttp.InstrumentMetricHandler(registry, promhttp.HandlerFor(registry, promhttp.HandlerOpts{Registry: registry})))
-	mux.Handle("/", resources)
-	return mux, receivers, nil
+	g.open(mux)
+	return nil
 }
 
-// unavailable says of a store's errors whether trying again later may help.
-func unavailable(err error) bool { return errors.Is(err, storage.ErrUnavailable) }
+// newMux serves what does not need the store.
+func (s *Server) newMux() *http.ServeMux {
+	mux := http.NewServeMux()
+	mux.Handle("GET /metrics", promhttp.InstrumentMetricHandler(s.registry, promhttp.HandlerFor(s.registry, promhttp.HandlerOpts{Registry: s.registry})))
+	if s.receivers != nil {
+		s.receivers.Register(mux)
+	} else {
+		mountAbsentReceivers(mux, s.formats.table(), s.options.Roles)
+	}
+	return mux
+}
+
+// unavailable says of the errors of a store, and of Kafka, whether trying again
+// later may help.
+func unavailable(err error) bool {
+	return errors.Is(err, storage.ErrUnavailable) || errors.Is(err, kafka.ErrUnavailable)
+}
 
 // ProcessName names this process, for people and so that no two in a network have
 // the same, where several share a store.
@@ -198,8 +202,11 @@ func (s *Server) Failed() <-chan error { return s.failed }
 func (s *Server) Stop(ctx context.Context) error { return s.teardown.run(ctx) }
 
 // Idle returns when everything that was appended before is reflected in what
-// readers see, or ctx is done.
+// readers see, or ctx is done. It needs the role correlate.
 func (s *Server) Idle(ctx context.Context) error {
+	if s.runner == nil {
+		return errors.New("wait for the timelines: this process does not derive them")
+	}
 	if err := s.runner.Idle(ctx); err != nil {
 		return fmt.Errorf("wait for the timelines: %w", err)
 	}

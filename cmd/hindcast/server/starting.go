@@ -7,8 +7,8 @@ import (
 )
 
 // gate answers requests while the store is waited for: senders are told to come
-// again, instead of being left without an answer. Once it is open it lets all
-// pass.
+// again, instead of being left without an answer. Once it is open it lets pass
+// what the handler takes.
 type gate struct{ handler atomic.Pointer[http.Handler] }
 
 func (g *gate) open(handler http.Handler) { g.handler.Store(&handler) }
@@ -19,12 +19,15 @@ func (g *gate) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		(*handler).ServeHTTP(w, r)
 		return
 	}
+	starting(w, r)
+}
+
+// starting refuses a request for now.
+func starting(w http.ResponseWriter, r *http.Request) {
 	if r.URL.Path == "/-/healthy" {
 		fmt.Fprintln(w, "hindcast is starting.")
 		return
 	}
 	w.Header().Set("Retry-After", "5")
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(http.StatusServiceUnavailable)
-	fmt.Fprintln(w, `{"title":"Service Unavailable","status":503,"detail":"hindcast is starting: it waits for its store"}`)
+	problem(w, http.StatusServiceUnavailable, "hindcast is starting: it waits for its store")
 }

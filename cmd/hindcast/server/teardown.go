@@ -55,11 +55,8 @@ func startLoop(name string, run func(context.Context) error, failed chan<- error
 	go func() {
 		defer close(l.done)
 		if err := run(ctx); err != nil && ctx.Err() == nil {
-			if _, ok := errors.AsType[*TakenError](err); !ok {
-				err = fmt.Errorf("%s: %w", name, err)
-			}
 			select {
-			case failed <- err:
+			case failed <- fmt.Errorf("%s: %w", name, err):
 			default:
 			}
 		}

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -97,9 +98,15 @@ func (f *fakePruner) Prune(_ context.Context, policy storage.Retention) error {
 func TestRetention(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store := &fakePruner{err: errors.New("disk full")}
-		r := newRetention(store, config.Retention{Lines: time.Hour, Counts: 0, Events: 48 * time.Hour}, quiet(), prometheus.NewRegistry())
+		var owns atomic.Bool
+		r := newRetention(store, config.Retention{Lines: time.Hour, Counts: 0, Events: 48 * time.Hour}, owns.Load, quiet(), prometheus.NewRegistry())
 		l := startLoop("retention", r.run, make(chan error, 1))
-		time.Sleep(pruneFirst + time.Second)
+		time.Sleep(3*pruneFirst + time.Second)
+		if len(store.policies) != 0 {
+			t.Error("pruned while another process owns the store")
+		}
+		owns.Store(true)
+		time.Sleep(pruneFirst)
 		r.policy.Store(&config.Retention{Lines: 2 * time.Hour})
 		time.Sleep(pruneEvery)
 		now := time.Now().Add(-time.Second)
