@@ -38,15 +38,27 @@ func (p *partition) resume(ctx context.Context, mark Mark) error {
 // collect fetches a range, or says how to pass over it when it is not all
 // there.
 func (p *partition) collect(ctx context.Context, mark Mark) (records []Record, skip *Gap, err error) {
+	partial := func(to, resume int64) ([]Record, *Gap, error) {
+		gap := p.gap(GapPartial, mark.Offset, to, resume)
+		return nil, &gap, nil
+	}
 	var waited time.Duration
 	for from, empty := mark.Offset, 0; from < mark.Until; {
 		f, out, err := p.fetch(ctx, from, mark.Until)
-		if err != nil {
+		switch {
+		case err != nil:
 			return nil, nil, err
-		}
-		if out != nil {
-			gap := p.partial(mark, *out)
+		case out != nil && from < out.First:
+			// Its end counts even if the log is said to end before: a new leader
+			// may know less for a moment, and what is below the range's end may
+			// have been appended.
+			to := max(mark.Until, out.First)
+			return partial(to, to)
+		case out != nil && mark.Offset > out.End:
+			gap := p.gap(GapTruncated, out.End, mark.Until, out.First)
 			return nil, &gap, nil
+		case out != nil:
+			return partial(mark.Until, out.End) // cut within: what comes next is new
 		}
 		if records = append(records, f.Records...); f.Next > from {
 			from, empty = f.Next, 0
@@ -56,8 +68,7 @@ func (p *partition) collect(ctx context.Context, mark Mark) (records []Record, s
 			continue // it is said to be there, or it is not known
 		}
 		if waited >= patience {
-			gap := p.partial(mark, OutOfRange{First: mark.Offset, End: f.End})
-			return nil, &gap, nil
+			return partial(mark.Until, max(from, f.End))
 		}
 		d := p.delay(empty)
 		empty++
@@ -65,14 +76,4 @@ func (p *partition) collect(ctx context.Context, mark Mark) (records []Record, s
 		p.o.Clock.Sleep(ctx, d)
 	}
 	return records, nil, nil
-}
-
-// partial is the gap of a range that is no longer whole.
-func (p *partition) partial(mark Mark, log OutOfRange) Gap {
-	if mark.Offset > log.End {
-		return p.gap(GapTruncated, log.End, mark.Until, log.First)
-	}
-	to := max(mark.Until, log.First)
-	// Where the log was cut within the range, what comes next is new.
-	return p.gap(GapPartial, mark.Offset, to, min(to, log.End))
 }

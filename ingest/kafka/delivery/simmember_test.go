@@ -138,15 +138,16 @@ func (m *member) Fetch(_ context.Context, from, until int64) (Fetched, error) {
 		from = l.first
 	}
 	if from < l.first || from > l.end {
-		w.log("member %d: %d is out of [%d, %d)", m.id, from, l.first, l.end)
-		return Fetched{}, &OutOfRange{First: l.first, End: l.end}
+		out := OutOfRange{First: l.first, End: l.visible(w.now)}
+		w.log("member %d: %d is out of [%d, %d)", m.id, from, out.First, out.End)
+		return Fetched{}, &out
 	}
 	f := Fetched{Next: from}
+	bound := max(l.visible(w.now), from)
 	if w.chance(0.8) {
-		f.End = l.end
+		f.End = l.visible(w.now)
 	}
 	most := 1 + w.rng.IntN(12)
-	bound := l.end
 	if until > 0 && w.chance(0.5) {
 		bound = min(until, bound) // the other half of the time it sends too much
 	}
@@ -175,7 +176,7 @@ func (m *member) Bounds(context.Context) (first, end int64, err error) {
 	if err != nil {
 		return 0, 0, err
 	}
-	first, end = l.first, l.end
+	first, end = l.first, l.visible(m.w.now)
 	m.pause("got the bounds")
 	return first, end, nil
 }

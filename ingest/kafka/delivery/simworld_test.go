@@ -51,6 +51,8 @@ type knobs struct {
 	errors, lateness, crashes           float64
 	rebalances, expiry, recreate, holes float64
 	freeze                              float64
+	// lag is how often a partition's new leader knows less for a while.
+	lag float64
 	// nameless is how many members do not know the topic's ID.
 	nameless float64
 	// rewinds and truncation are what exact counts are not promised under.
@@ -75,6 +77,17 @@ type simLog struct {
 	known bool
 	// repeats: lines may be there twice.
 	repeats, truncated bool
+	// shown is the end that is told until lagging; what is above is hidden.
+	shown   int64
+	lagging time.Time
+}
+
+// visible is the end as it is told now.
+func (l *simLog) visible(now time.Time) int64 {
+	if now.Before(l.lagging) {
+		return min(max(l.shown, l.first), l.end)
+	}
+	return l.end
 }
 
 func (l *simLog) isExcused(offset int64) bool {
@@ -266,6 +279,16 @@ func (w *world) produce() {
 		}
 	}
 	w.log("produced [%d, %d) of %s", from, l.end, l.id)
+}
+
+// fallBehind hides the last records of the log for less time than a range is
+// waited for. Other than that, nothing happens to them.
+func (w *world) fallBehind() {
+	if l := w.current(); l.first < l.end {
+		l.shown = l.end - w.rng.Int64N(l.end-l.first)
+		l.lagging = w.now.Add(30 * time.Second)
+		w.log("%s shows itself until %d", l.id, l.shown)
+	}
 }
 
 // expire deletes the first records of the log.
