@@ -124,6 +124,14 @@ const parallel = 4
 // written. Errors wrap [ErrUnavailable], [ingest.ErrTooMuch], or are of a broker
 // that will say the same again.
 func (w *topicWriter) write(ctx context.Context, timeout time.Duration, records []record) error {
+	return w.writeTo(ctx, timeout, anyPartition, records)
+}
+
+// anyPartition leaves it to the writer where records go.
+const anyPartition = -1
+
+// writeTo writes records to one partition.
+func (w *topicWriter) writeTo(ctx context.Context, timeout time.Duration, partition int, records []record) error {
 	var bytes int64
 	for i := range records {
 		bytes += int64(records[i].size())
@@ -135,7 +143,11 @@ func (w *topicWriter) write(ctx context.Context, timeout time.Duration, records 
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 
-	slots := make(chan struct{}, parallel)
+	at := parallel
+	if partition != anyPartition {
+		at = 1 // their order is kept
+	}
+	slots := make(chan struct{}, at)
 	var wg sync.WaitGroup
 	lots := cutRecords(records, min(maxProduce, w.limit().bytes))
 	failures := make([]error, len(lots))
@@ -143,7 +155,7 @@ func (w *topicWriter) write(ctx context.Context, timeout time.Duration, records 
 		slots <- struct{}{}
 		wg.Go(func() {
 			defer func() { <-slots }()
-			failures[i] = w.deliver(ctx, timeout, lot)
+			failures[i] = w.deliver(ctx, timeout, partition, lot)
 		})
 	}
 	wg.Wait()
@@ -189,13 +201,16 @@ func (w *topicWriter) leave(bytes int64) {
 	w.writing -= bytes
 }
 
-// deliver writes records as one batch, to the partition whose turn it is, and
-// where that fails to others, until ctx is done.
-func (w *topicWriter) deliver(ctx context.Context, timeout time.Duration, records []record) error {
+// deliver writes records as one batch, to the partition that is wanted; if any is,
+// to that whose turn it is, and where that fails to others, until ctx is done.
+func (w *topicWriter) deliver(ctx context.Context, timeout time.Duration, wanted int, records []record) error {
 	const least, most = 25 * time.Millisecond, 500 * time.Millisecond
 	pause := least
 	for {
-		partition, err := w.choose(ctx)
+		partition, err := wanted, error(nil)
+		if wanted == anyPartition {
+			partition, err = w.choose(ctx)
+		}
 		if err == nil {
 			// A broker that hangs must leave time for another.
 			err = w.produce(ctx, timeout*2/5, partition, records)
@@ -208,10 +223,10 @@ func (w *topicWriter) deliver(ctx context.Context, timeout time.Duration, record
 			return fmt.Errorf("write to topic %q: %w", w.topic, err)
 		case kind == failedSize && len(records) > 1:
 			half := len(records) / 2
-			if err := w.deliver(ctx, timeout, records[:half]); err != nil {
+			if err := w.deliver(ctx, timeout, wanted, records[:half]); err != nil {
 				return err
 			}
-			return w.deliver(ctx, timeout, records[half:])
+			return w.deliver(ctx, timeout, wanted, records[half:])
 		case kind == failedSize:
 			return w.tooLarge(&records[0], err)
 		case kind == failedForbidden:

@@ -1,0 +1,208 @@
+package kafka
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	kafkago "github.com/segmentio/kafka-go"
+
+	"github.com/hindcast/hindcast/ingest/kafka/delivery"
+)
+
+// Redrive is what was redriven.
+type Redrive struct {
+	// Written is how many letters are in their topics again.
+	Written int
+	// Retimed is how many of them got a new time, because their own is older than
+	// what their topic keeps.
+	Retimed int
+}
+
+// Bounds of what is redriven between two marks.
+const (
+	redriveLetters = 100
+	redriveBytes   = 4 << 20
+	redriveTimeout = 15 * time.Second
+)
+
+// Redrive writes the letters at some places to their topics again: their keys,
+// values, headers and times, to the partition where they were, if it is there.
+// Progress is told how many are done.
+//
+// It can be interrupted: when ctx is done, it ends what it is at and returns
+// ctx's error. Before letters are written, a mark in the topic of dead letters
+// says so, and afterwards another that they were, so that [DeadLetterTopic.Scan]
+// knows what was redriven, and for which letters it is not known. A letter that
+// was cut cannot be redriven.
+func (t *DeadLetterTopic) Redrive(ctx context.Context, places []Place, progress func(done int)) (Redrive, error) {
+	var sum Redrive
+	places = slices.Compact(slices.SortedFunc(slices.Values(places), func(a, b Place) int {
+		if a.Partition != b.Partition {
+			return a.Partition - b.Partition
+		}
+		if a.Offset < b.Offset {
+			return -1
+		}
+		return int(min(a.Offset-b.Offset, 1))
+	}))
+	for len(places) > 0 {
+		partition := places[0].Partition
+		n := slices.IndexFunc(places, func(p Place) bool { return p.Partition != partition })
+		if n < 0 {
+			n = len(places)
+		}
+		if err := t.redrivePartition(ctx, partition, places[:n], &sum, progress); err != nil {
+			return sum, fmt.Errorf("redrive from topic %q: %w", t.topic, err)
+		}
+		places = places[n:]
+	}
+	return sum, nil
+}
+
+func (t *DeadLetterTopic) redrivePartition(ctx context.Context, partition int, places []Place, sum *Redrive, progress func(int)) error {
+	log := t.log(partition)
+	defer log.close()
+	var lot []Letter
+	bytes := 0
+	for i, place := range places {
+		if err := ctx.Err(); err != nil {
+			return context.Cause(ctx)
+		}
+		l, err := t.one(ctx, log, place)
+		if err != nil {
+			return err
+		}
+		lot, bytes = append(lot, l), bytes+len(l.Value)
+		if len(lot) < redriveLetters && bytes < redriveBytes && i+1 < len(places) {
+			continue
+		}
+		// What is begun is ended: an interruption would leave it unknown.
+		if err := t.redriveLot(context.WithoutCancel(ctx), partition, lot, sum); err != nil {
+			return err
+		}
+		progress(sum.Written)
+		lot, bytes = nil, 0
+	}
+	return nil
+}
+
+func (t *DeadLetterTopic) one(ctx context.Context, log *fetcher, place Place) (Letter, error) {
+	for from := place.Offset; from <= place.Offset; {
+		got, err := log.Fetch(ctx, from, place.Offset+1)
+		if err != nil {
+			if _, gone := errors.AsType[*delivery.OutOfRange](err); gone {
+				break
+			}
+			return Letter{}, err
+		}
+		for i := range got.Records {
+			if r := &got.Records[i]; r.Offset == place.Offset && r.Header.Get(headerRedrive) == "" {
+				l := letterOf(place, r)
+				return l, l.Redrivable()
+			}
+		}
+		from = got.Next
+	}
+	return Letter{}, fmt.Errorf("%w at %s", ErrNoLetter, place)
+}
+
+// Redrivable says why a letter cannot be redriven.
+func (l *Letter) Redrivable() error {
+	switch {
+	case l.Topic == "":
+		return fmt.Errorf("the record at %s does not say which topic it is of", l.Place)
+	case l.Cut != "":
+		return fmt.Errorf("the letter at %s was too large to be kept whole: only %s was", l.Place, l.Cut)
+	}
+	return nil
+}
+
+// redriveLot writes letters of one partition to their topics, between marks.
+func (t *DeadLetterTopic) redriveLot(ctx context.Context, partition int, lot []Letter, sum *Redrive) error {
+	type target struct {
+		topic     string
+		partition int
+	}
+	retimed := 0
+	records := map[target][]record{}
+	for i := range lot {
+		l := &lot[i]
+		w, err := t.writer(ctx, l.Topic)
+		if err != nil {
+			return err
+		}
+		to := target{l.Topic, l.Origin.Partition}
+		if to.partition >= w.settings.Load().partitions {
+			to.partition = anyPartition
+		}
+		r := record{key: l.Key, value: l.Value, headers: headersIn(l), time: l.Time}
+		if now := t.now(); !hasTime(r.time) || tooOld(r.time, now, w.settings.Load()) {
+			r.time = recordTime(now)
+			retimed++
+		}
+		records[to] = append(records[to], r)
+	}
+	if err := t.mark(ctx, partition, redriveBegun, lot); err != nil {
+		return err
+	}
+	for to, list := range records {
+		if err := t.writers[to.topic].writeTo(ctx, redriveTimeout, to.partition, list); err != nil {
+			return err
+		}
+	}
+	if err := t.mark(ctx, partition, redriveDone, lot); err != nil {
+		return fmt.Errorf("letters were redriven, and that could not be noted: %w", err)
+	}
+	sum.Written += len(lot)
+	sum.Retimed += retimed
+	return nil
+}
+
+// tooOld reports whether a topic would delete a record of that time at once, or
+// soon.
+func tooOld(at, now time.Time, s *topicSettings) bool {
+	return s.retention >= 0 && now.Sub(at) > s.retention-min(time.Hour, s.retention/2)
+}
+
+func headersIn(l *Letter) []kafkago.Header {
+	return sentHeaders(delivery.Record{Header: maps.Clone(l.Header)})
+}
+
+// mark writes what is said of letters being redriven, behind them.
+func (t *DeadLetterTopic) mark(ctx context.Context, partition int, state string, lot []Letter) error {
+	offsets := make([]int64, len(lot))
+	for i := range lot {
+		offsets[i] = lot[i].Place.Offset
+	}
+	value, err := json.Marshal(offsets)
+	if err != nil {
+		return fmt.Errorf("note what is redriven: %w", err)
+	}
+	w, err := t.writer(ctx, t.topic)
+	if err != nil {
+		return err
+	}
+	r := record{value: value, headers: []kafkago.Header{textHeader(headerRedrive, state)}, time: recordTime(t.now())}
+	if err := w.writeTo(ctx, redriveTimeout, partition, []record{r}); err != nil {
+		return fmt.Errorf("note what is redriven: %w", err)
+	}
+	return nil
+}
+
+// writer writes to a topic, whose settings are known then.
+func (t *DeadLetterTopic) writer(ctx context.Context, topic string) (*topicWriter, error) {
+	if w, ok := t.writers[topic]; ok {
+		return w, nil
+	}
+	w := newTopicWriter(t.link, topic, deadLetterRoom)
+	if err := w.learn(ctx); err != nil {
+		return nil, err
+	}
+	t.writers[topic] = w
+	return w, nil
+}
