@@ -20,12 +20,16 @@ type FormatOptions struct {
 	// Labels finds service, environment, version and level in the labels of log
 	// streams.
 	Labels event.LabelMap
-	Limits Limits
-	GitHub github.Config
+	// JSONLines names the fields of log lines in JSON.
+	JSONLines logs.JSONFields
+	Limits    Limits
+	GitHub    github.Config
 	// GitHubSecrets are the secrets of GitHub's webhooks: one of them must have
 	// signed a body. With none, bodies are taken unsigned.
 	GitHubSecrets [][]byte
 }
+
+const typeNDJSON = "application/x-ndjson"
 
 var (
 	// Nothing else is JSON that was posted without a media type.
@@ -37,6 +41,7 @@ var (
 func DefaultFormats(o FormatOptions) Formats {
 	am := alertmanager.Decoder{Limits: o.Limits.AlertBody}
 	loki := logs.New(o.Labels, o.Limits.LogBody)
+	lines := loki.JSONLines(o.JSONLines)
 	env := func(in Input) envelope.Decoder {
 		return envelope.Decoder{Complete: loki.WithDefaults(in.Defaults).Complete}
 	}
@@ -84,7 +89,7 @@ func DefaultFormats(o FormatOptions) Formats {
 			Hint:   `Post {"at": "2026-02-03T04:05:06Z", "author": "dana", "channel": "#incidents", "text": "I'm looking at it"}, or an array of such.`,
 		},
 		{
-			Name: "envelope", Road: event.RoadEnvelope, Path: "/ingest/events", Types: []string{typeJSON, "application/x-ndjson", ""},
+			Name: "envelope", Road: event.RoadEnvelope, Path: "/ingest/events", Types: []string{typeJSON, typeNDJSON, ""},
 			Decode: func(in Input) (event.Batch, error) { return env(in).DecodeJSON(in.Body, in.ReceivedAt) },
 			Hint:   "Post envelopes as proto/hindcast/v1 describes them.",
 		},
@@ -115,6 +120,15 @@ func DefaultFormats(o FormatOptions) Formats {
 				return batch, logsError(err)
 			},
 			Hint: "Point a client of Loki here: a push in protobuf and snappy, or in JSON.",
+		},
+		{
+			Name: "json-lines", Road: event.RoadJSONLines, Lane: LaneLogs, Path: "/ingest/logs",
+			Types: []string{typeJSON, typeNDJSON, ""}, Join: loki.Join,
+			Decode: func(in Input) (event.Batch, error) {
+				batch, err := lines.WithDefaults(in.Defaults).Decode(in.Body, in.ReceivedAt)
+				return batch, logsError(err)
+			},
+			Hint: "Point the http output of Vector or Fluent Bit here, or anything that posts log lines as JSON objects: one a line, or an array.",
 		},
 	}
 	for i := range formats {

@@ -61,6 +61,7 @@ var goodBodies = []struct {
 	{"/ingest/github", `{"zen":"Keep it simple."}`, []string{"X-GitHub-Event", "ping"}, 0, 200},
 	{"/ingest/messages", `{"at":"2026-02-03T04:00:00Z","author":"dana","text":"on it"}`, nil, 1, 200},
 	{"/loki/api/v1/push", `{"streams":[{"stream":{"service":"payments"},"values":[["1770091200000000000","level=error msg=\"no connection\""]]}]}`, nil, 1, 204},
+	{"/ingest/logs", `{"timestamp":"2026-02-03T04:00:00Z","service":"payments","level":"error","message":"no connection"}`, nil, 1, 200},
 }
 
 func TestDefaultFormatsTakeGoodBodies(t *testing.T) {

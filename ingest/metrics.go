@@ -198,7 +198,7 @@ type known struct {
 
 func knownRoads() *known {
 	return knownValues(32, event.RoadWebhook, event.RoadGrafana, event.RoadRecorder, event.RoadPrometheus, event.RoadPoll,
-		event.RoadDeploys, event.RoadCommits, event.RoadGitHub, event.RoadMessages, event.RoadLoki, event.RoadEnvelope)
+		event.RoadDeploys, event.RoadCommits, event.RoadGitHub, event.RoadMessages, event.RoadLoki, event.RoadJSONLines, event.RoadEnvelope)
 }
 
 func knownKinds() *known {

@@ -77,6 +77,7 @@ const (
 	RoadGitHub     Road = "github"
 	RoadMessages   Road = "messages"
 	RoadLoki       Road = "loki"
+	RoadJSONLines  Road = "json-lines"
 	RoadEnvelope   Road = "envelope"
 )
 

@@ -40,6 +40,8 @@ type putAside struct {
 func (b *builder) aside(class, reason, raw string) {
 	field := "streams[" + strconv.Itoa(b.at.stream) + "]"
 	switch {
+	case b.root == "":
+		field = "lines[" + strconv.Itoa(b.at.entry) + "]"
 	case class == classLabels || class == classCut:
 		field += ".stream"
 	case b.at.entry >= 0:

@@ -19,13 +19,15 @@ type builder struct {
 	d          *Decoder
 	road       event.Road
 	receivedAt time.Time
+	// root is the field that holds the streams; "" where lines come without.
+	root string
 	// body is the one copy of what was pushed: texts and labels are parts of it.
 	body  string
 	chunk event.Chunk
 
 	streams, lines int
 	at             place
-	current        source
+	current        *source
 	metadata       []pair
 	reader         lineReader
 	counter        counter
@@ -54,7 +56,7 @@ var errNoTimestamp = errors.New("timestamp is missing")
 
 func newBuilder(d *Decoder, road event.Road, body []byte, receivedAt time.Time) *builder {
 	sum := sha256.Sum256(body)
-	b := &builder{d: d, road: road, receivedAt: receivedAt.UTC(), body: string(body)}
+	b := &builder{d: d, road: road, receivedAt: receivedAt.UTC(), root: "streams", body: string(body)}
 	b.chunk = event.Chunk{ID: event.ChunkID(sum[:16]), ReceivedAt: b.receivedAt, Road: road}
 	b.at = place{stream: -1, entry: -1}
 	b.reader.mask.table, b.reader.defaults = d.fields, d.defaults
@@ -64,9 +66,11 @@ func newBuilder(d *Decoder, road event.Road, body []byte, receivedAt time.Time) 
 
 // countStream counts a stream of the push, good or bad.
 func (b *builder) countStream() error {
-	b.at.stream, b.at.entry = b.streams, -1
+	if b.root != "" {
+		b.at.stream, b.at.entry = b.streams, -1
+	}
 	if b.streams++; b.streams > b.d.limits.Streams {
-		return tooLarge("streams", fmt.Sprintf("more than %d streams in one push", b.d.limits.Streams))
+		return tooLarge(b.root, fmt.Sprintf("more than %d streams in one push", b.d.limits.Streams))
 	}
 	return nil
 }
@@ -75,7 +79,7 @@ func (b *builder) countStream() error {
 func (b *builder) countLine() error {
 	b.at.entry++
 	if b.lines++; b.lines > b.d.limits.Lines {
-		return tooLarge("streams", fmt.Sprintf("more than %d lines in one push", b.d.limits.Lines))
+		return tooLarge(b.root, fmt.Sprintf("more than %d lines in one push", b.d.limits.Lines))
 	}
 	return nil
 }
@@ -91,7 +95,8 @@ func (b *builder) stream(pairs []pair) {
 	if cut != "" {
 		b.aside(classCut, cut, "")
 	}
-	b.current = b.d.source(labels.Or(b.d.defaults.labels))
+	from := b.d.source(labels.Or(b.d.defaults.labels))
+	b.current = &from
 }
 
 // source is what a stream's labels say.
@@ -125,6 +130,13 @@ func known(service string) string {
 // line adds a line to the stream. The time is in seconds since 1970 and
 // nanoseconds within; b.metadata holds the line's metadata.
 func (b *builder) line(sec, nsec int64, text string) {
+	b.addLine(b.current, b.current, "", sec, nsec, text)
+}
+
+// addLine adds a line to a stream. Said is the stream, or a copy with the
+// version and level of this line; so is trace that of the line, where it is
+// known beside the text and the metadata.
+func (b *builder) addLine(stream, said *source, trace string, sec, nsec int64, text string) {
 	at := time.Unix(sec, nsec).UTC()
 	if sec < event.MinTime.Unix() || sec >= event.MaxTime.Unix() {
 		// A line has no mark for a clock that is wrong. When it arrived is the
@@ -133,23 +145,23 @@ func (b *builder) line(sec, nsec int64, text string) {
 		b.put.badTimes++
 		at, sec, nsec = b.receivedAt, 0, 0
 	}
-	hash := lineHash(b.current.hash, sec, nsec, text)
+	hash := lineHash(stream.hash, sec, nsec, text)
 	if len(text) > b.d.limits.LineBytes {
 		text = clipRunes(text, b.d.limits.LineBytes)
 		b.put.longLines++
 	}
-	r := b.reader.read(&b.current, b.metadata, text)
+	r := b.reader.read(said, b.metadata, text)
 	count := b.counter.add(counted{
 		service: r.service, environment: r.environment, version: r.version, level: r.level,
 		second: at.Unix(), at: at, hash: hash, text: text, template: r.template, upstreams: r.upstreams,
 	})
 	b.chunk.Lines = append(b.chunk.Lines, event.Line{
-		Stream:   b.streamIndex(&b.current, r.service, r.environment),
+		Stream:   b.streamIndex(stream, r.service, r.environment),
 		At:       at,
 		Level:    r.level,
 		Pattern:  count.Pattern,
 		Version:  count.Version,
-		Trace:    r.trace,
+		Trace:    first(trace, r.trace),
 		Metadata: b.takeMetadata(),
 		Text:     text,
 	})

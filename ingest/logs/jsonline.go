@@ -130,13 +130,18 @@ func (j *jsonLine) write() {
 	} else if len(fields) == 0 {
 		fields = j.others
 	}
+	j.mask.fields(fields)
+}
+
+// fields appends fields with their values.
+func (m *masker) fields(fields []pair) {
 	for _, p := range fields {
-		if j.mask.full {
+		if m.full {
 			return
 		}
-		j.mask.text(" ")
-		j.mask.text(p.name)
-		j.mask.assign(p.value)
+		m.text(" ")
+		m.text(p.name)
+		m.assign(p.value)
 	}
 }
 

@@ -12,6 +12,8 @@ type lineReader struct {
 	mask   masker
 	facets facets
 	json   jsonLine
+	// details are fields beside the text that are part of its pattern.
+	details []pair
 	// defaults counts after everything else.
 	defaults source
 }
@@ -43,6 +45,7 @@ func (l *lineReader) read(from *source, metadata []pair, text string) reading {
 		words = message
 	} else {
 		l.mask.text(text)
+		l.mask.fields(l.details)
 	}
 
 	r := reading{
