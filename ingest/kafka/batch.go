@@ -1,6 +1,7 @@
 package kafka
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -10,8 +11,6 @@ import (
 	"time"
 
 	"github.com/segmentio/kafka-go/compress"
-
-	"bytes"
 
 	"github.com/hindcast/hindcast/ingest/kafka/delivery"
 )
@@ -138,7 +137,7 @@ func (b *batch) records(from int64, mostDecompressed int64) (records []delivery.
 
 func (b *batch) record(d *decoder) (delivery.Record, error) {
 	var r delivery.Record
-	d.int8()
+	d.take(1) // attributes, of which there are none
 	at := b.firstTime + d.varint()
 	if b.attributes&attrLogAppendTime != 0 {
 		at = b.maxTime

@@ -251,10 +251,12 @@ func (f *fetcher) take(p *page, until int64) (delivery.Fetched, error) {
 			return out, nil
 		}
 		more, err := f.decode(p, out.Next)
-		if err != nil && len(out.Records) == 0 {
+		switch {
+		case err != nil && len(out.Records) > 0:
+			return out, nil //nolint:nilerr // It comes again, when this is what comes first.
+		case err != nil:
 			return delivery.Fetched{}, err
-		}
-		if err != nil || !more {
+		case !more:
 			return out, nil
 		}
 	}

@@ -112,7 +112,7 @@ func decodeMetadata(d *decoder) (map[string]topicMeta, error) {
 		}
 		name := d.string()
 		t.id = d.uuid()
-		d.int8() // internal
+		d.take(1) // internal
 		t.partitions = d.array(18)
 		for range t.partitions {
 			d.int16()

@@ -31,8 +31,11 @@ type reply struct {
 	body     decoder
 }
 
-func (e *exchange) ApiKey() protocol.ApiKey { return e.key }
-func (r *reply) ApiKey() protocol.ApiKey    { return r.exchange.key }
+// ApiKey implements [protocol.Message].
+func (e *exchange) ApiKey() protocol.ApiKey { return e.key } //nolint:staticcheck // The name is kafka-go's.
+
+// ApiKey implements [protocol.Message].
+func (r *reply) ApiKey() protocol.ApiKey { return r.exchange.key } //nolint:staticcheck // The name is kafka-go's.
 
 // Required tells kafka-go to leave the bytes to RawExchange.
 func (e *exchange) Required(map[protocol.ApiKey]int16) bool { return true }
@@ -147,13 +150,6 @@ func (d *decoder) fail() {
 	if d.err == nil {
 		d.err = errBadResponse
 	}
-}
-
-func (d *decoder) int8() int8 {
-	if b := d.take(1); b != nil {
-		return int8(b[0])
-	}
-	return 0
 }
 
 func (d *decoder) int16() int16 {
