@@ -25,6 +25,9 @@ func (c *checkConfigCmd) Run(s *streams) error {
 	if err != nil {
 		return err
 	}
+	if err := server.CheckKafka(loaded); err != nil {
+		return fmt.Errorf("%s: %w", c.File, err)
+	}
 	if _, err := fmt.Fprintf(s.out, "%s is good. In force:\n", c.File); err != nil {
 		return fmt.Errorf("print: %w", err)
 	}

@@ -25,7 +25,7 @@ type copyCmd struct {
 	ConfigFile string   `name:"config.file" placeholder:"FILE" help:"The configuration, for clickhouse."`
 	Checkpoint string   `name:"checkpoint" placeholder:"FILE" help:"Keep here how far the copy is. By default beside the file that is written, else beside that which is read, else in this folder."`
 	FactsOnly  bool     `name:"facts-only" xor:"timelines" help:"Copy no timelines: hindcast derives those of the target from the facts, when it serves it."`
-	Timelines  bool     `name:"timelines" xor:"timelines" help:"Copy the timelines also to a ClickHouse that another hindcast serves or has served. One that serves it then stops."`
+	Timelines  bool     `name:"timelines" xor:"timelines" help:"Copy the timelines also to a ClickHouse that another hindcast serves or has served. One that serves it stands by meanwhile."`
 	Restart    bool     `name:"restart" help:"Begin anew where an earlier run did not end."`
 	RetryFor   span     `name:"retry.for" default:"15m" help:"Wait so long for a store that does not answer while it copies."`
 }
@@ -270,5 +270,5 @@ func openCopied(ctx context.Context, s *streams, loaded config.Config, spec copy
 	if err != nil {
 		return nil, nil, errors.Join(err, store.Close())
 	}
-	return out, store.Close, nil
+	return out, func() error { return errors.Join(out.Close(), store.Close()) }, nil
 }

@@ -24,6 +24,7 @@ import (
 	"github.com/hindcast/hindcast/ingest"
 	"github.com/hindcast/hindcast/ingest/github"
 	"github.com/hindcast/hindcast/ingest/kafka"
+	"github.com/hindcast/hindcast/ingest/logs"
 	"github.com/hindcast/hindcast/ingest/poll"
 )
 
@@ -36,6 +37,9 @@ type Config struct {
 	Alertmanagers []poll.Alertmanager `yaml:"alertmanagers"`
 	// GitHub is what is taken of GitHub's webhooks.
 	GitHub GitHub `yaml:"github"`
+	// JSONLines names the fields of log lines that come as JSON objects, at
+	// /ingest/logs and in Kafka with the format json-lines.
+	JSONLines logs.JSONFields `yaml:"json_lines"`
 	// Retention is how long facts are kept.
 	Retention Retention `yaml:"retention"`
 	// ClickHouse is how the data lies in ClickHouse, where --store names one. It
@@ -120,6 +124,7 @@ func Default() Config {
 	return Config{
 		Config:     correlate.DefaultConfig(),
 		GitHub:     GitHub{DeployWorkflows: github.DefaultWorkflows.String()},
+		JSONLines:  logs.DefaultJSONFields(),
 		Retention:  Retention{Lines: 7 * day, Counts: 30 * day, Events: 400 * day, Asides: 30 * day},
 		ClickHouse: ClickHouse{InsertQuorum: "auto", TTLMargin: 3 * day},
 		Limits:     ingest.DefaultLimits(),
@@ -217,7 +222,7 @@ func (c *Config) Poll() poll.Config { return poll.Config{Alertmanagers: c.Alertm
 // [Parse] or [Default] gave.
 func (c *Config) Formats() ingest.FormatOptions {
 	o := ingest.FormatOptions{
-		Labels: c.Labels, Limits: c.Limits,
+		Labels: c.Labels, JSONLines: c.JSONLines, Limits: c.Limits,
 		GitHub: github.Config{Workflows: regexp.MustCompile(c.GitHub.DeployWorkflows), DefaultBranchOnly: c.GitHub.DefaultBranchOnly},
 	}
 	for _, secret := range c.GitHub.Secrets {

@@ -115,7 +115,7 @@ func TestParseProblems(t *testing.T) {
 		"password":        {"clickhouse: {password: a}", `x.yml:1: clickhouse.password: unknown key; the password is in the environment, as HINDCAST_CLICKHOUSE_PASSWORD, or in a file that --store names: ?password_file=FILE`},
 		"quorum":          {"clickhouse:\n  insert_quorum: most", `x.yml:2: clickhouse.insert_quorum: "most": want auto, or a number of replicas`},
 		"forward":         {"forward: kafk", `x.yml:1: forward: "kafk" is neither empty nor kafka`},
-		"no brokers":      {"forward: kafka\nkafka:\n  group: x", "x.yml:2: kafka.brokers: must not be empty: forward is kafka"},
+		"no brokers":      {"forward: kafka\nkafka:\n  group: x", "x.yml:1: forward: kafka: kafka.brokers must say where"},
 		"no broker":       {"kafka:\n  brokers: [here]", `x.yml:2: kafka.brokers[0]: "here" is not HOST:PORT`},
 		"kafka":           {"kafka: {broker: [a]}", `x.yml:1: kafka.broker: unknown key; did you mean "brokers"?`},
 		"no format":       {"kafka: {brokers: ['h:1'], topics: [{name: a, format: jsonlines}]}", `x.yml:1: kafka.topics[0].format: "jsonlines" is none of alertmanager`},

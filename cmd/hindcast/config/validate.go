@@ -92,7 +92,7 @@ func (c *Config) validateKafka(v *validation) {
 	case c.Forward != "" && c.Forward != ForwardKafka:
 		v.report("forward", "%q is neither empty nor %s", clip(c.Forward), ForwardKafka)
 	case c.Forwards() && len(c.Kafka.Brokers) == 0:
-		v.report("kafka.brokers", "must not be empty: forward is %s", ForwardKafka)
+		v.report("forward", "%s: kafka.brokers must say where", ForwardKafka)
 	}
 	formats := ingest.DefaultFormats(ingest.FormatOptions{Limits: ingest.DefaultLimits()})
 	for i, topic := range c.Kafka.Topics {

@@ -1,12 +1,16 @@
 package server
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"slices"
 	"strings"
 
 	"github.com/hindcast/hindcast/cmd/hindcast/config"
+	"github.com/hindcast/hindcast/ingest"
+	"github.com/hindcast/hindcast/ingest/event"
+	"github.com/hindcast/hindcast/ingest/kafka"
 	"github.com/hindcast/hindcast/storage/clickhouse"
 )
 
@@ -88,4 +92,18 @@ func (o *Options) check() error {
 		return fmt.Errorf("--roles=%s: one process alone can open a SQLite file, so nobody would derive timelines: add the role correlate, or keep the data in ClickHouse (--store)", o.Roles)
 	}
 	return nil
+}
+
+// CheckKafka reports what is wrong with Kafka's configuration that cannot be seen
+// in the file alone: files that it names.
+func CheckKafka(c config.Config) error {
+	if len(c.Kafka.Brokers) == 0 {
+		return nil
+	}
+	formats := newFormats(c)
+	_, err := kafka.New(kafka.Options{
+		Config: c.Kafka, Forwarded: c.Forwards(), Formats: formats.inForce,
+		Appender: ingest.AppenderFunc(func(context.Context, event.Batch) error { return nil }),
+	})
+	return err
 }

@@ -20,6 +20,8 @@ type Store struct {
 	// owner is who publishes.
 	owner string
 	claim storage.Claim
+	// letGo ends what hold began; nil before.
+	letGo func() error
 	// takeOver claims the timelines whoever had them before.
 	takeOver bool
 	// known are the revisions of the incidents that a target has; nil before
@@ -172,15 +174,23 @@ func (s *Store) Mark() (string, error) { return "", nil }
 // Finish implements [Target].
 func (s *Store) Finish() error { return nil }
 
-// Close implements [Source] and [Target].
-func (s *Store) Close() error { return nil }
+// Close implements [Source] and [Target]: timelines that were claimed are left to
+// a hindcast that stands by. The store stays open.
+func (s *Store) Close() error {
+	if s.letGo == nil {
+		return nil
+	}
+	letGo := s.letGo
+	s.letGo = nil
+	return letGo()
+}
 
 // ErrOwned says that a hindcast that serves keeps taking the target's timelines
 // over.
 var ErrOwned = errors.New("another hindcast derives the target's timelines: stop it, and copy again, or copy the facts only")
 
 // ServedError says that the timelines of a target are another hindcast's, which
-// may still serve it, and would stop when they were claimed.
+// may still serve it, and would not derive any while a copy has them.
 type ServedError struct{ Owner string }
 
 func (e *ServedError) Error() string {
@@ -213,6 +223,7 @@ func (s *Store) takeTimelines(ctx context.Context) error {
 		return err
 	}
 	s.claim = claim
+	s.hold()
 	return nil
 }
 

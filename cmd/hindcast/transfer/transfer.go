@@ -78,7 +78,7 @@ type (
 		Follow(from TimelineSource)
 		// Publish stores those that the target has not, or has as they were
 		// before, and says how many that were. It stores none, with a
-		// [ServedError], where that would stop a hindcast that serves the target.
+		// [ServedError], where that would take them from a hindcast that serves the target.
 		Publish(ctx context.Context, d []storage.Derived) (int, error)
 	}
 )

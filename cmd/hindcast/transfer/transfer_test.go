@@ -89,6 +89,7 @@ func ofStore(t *testing.T, s storage.Store) *Store {
 	if err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(func() { _ = out.Close() }) // its engine may have been killed
 	return out
 }
 
