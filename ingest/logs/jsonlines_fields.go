@@ -38,8 +38,9 @@ type JSONFields struct {
 	// Trace is the ID of the trace that the line belongs to.
 	Trace []string `yaml:"trace"`
 	// Labels are the labels of the line's stream, each with the fields it may
-	// come from. Lines that agree in them are kept together, so they should be
-	// few.
+	// come from: namespace, pod, container and host, as the shippers name them.
+	// Others that are given are added, and one with an empty list is left out.
+	// Lines that agree in all are kept together, so they should be few.
 	Labels map[string][]string `yaml:"labels"`
 	// Drop are fields that nobody needs, by their exact paths; whole objects
 	// too. All other fields are kept beside the line as its metadata, as far as
