@@ -45,6 +45,7 @@ type Consumer struct {
 	topics      map[string]Topic
 	names       []string
 	works       works
+	seen        marks
 	deadLetters delivery.DeadLetters
 }
 

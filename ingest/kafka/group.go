@@ -131,6 +131,8 @@ type assignment struct {
 	topic     string
 	id        topicID
 	partition int
+	// late says that the partition came while this process looked on.
+	late bool
 }
 
 // place is an assignment without the topic's ID: where work is one at a time.
@@ -143,7 +145,8 @@ func assignments(generation *kafkago.Generation, topics view) []assignment {
 	var all []assignment
 	for _, topic := range slices.Sorted(maps.Keys(generation.Assignments)) {
 		for _, p := range generation.Assignments[topic] {
-			all = append(all, assignment{topic: topic, id: topics[topic].id, partition: p.ID})
+			state := topics[topic]
+			all = append(all, assignment{topic: topic, id: state.id, partition: p.ID, late: p.ID >= state.there})
 		}
 	}
 	return all

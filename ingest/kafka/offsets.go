@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -31,8 +32,37 @@ type membership struct {
 type offsets struct {
 	in        *membership
 	topic     string
+	id        topicID
 	partition int
+	seen      *marks
 }
+
+// marks is what this process knows to have been committed. Brokers forget the
+// offsets of a topic that is deleted; when another one of its name takes its
+// place, only this tells that there was one before.
+type marks struct {
+	mu sync.Mutex
+	of map[place]delivery.Mark
+}
+
+func (m *marks) put(at place, mark delivery.Mark) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.of == nil {
+		m.of = map[place]delivery.Mark{}
+	}
+	m.of[at] = mark
+}
+
+// before is what was committed of another topic of the same name.
+func (m *marks) before(at place, now topicID) (delivery.Mark, bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	mark := m.of[at]
+	return mark, mark.Topic != "" && now != (topicID{}) && mark.Topic != now.String()
+}
+
+func (o *offsets) place() place { return place{o.topic, o.partition} }
 
 var _ delivery.Offsets = (*offsets)(nil)
 
@@ -56,9 +86,12 @@ func (o *offsets) Committed(ctx context.Context) (delivery.Mark, bool, error) {
 		case p.Error != nil:
 			return delivery.Mark{}, false, p.Error
 		case p.CommittedOffset < 0:
-			return delivery.Mark{}, false, nil
+			mark, ok := o.seen.before(o.place(), o.id)
+			return mark, ok, nil
 		default:
-			return delivery.ParseMark(p.CommittedOffset, p.Metadata), true, nil
+			mark := delivery.ParseMark(p.CommittedOffset, p.Metadata)
+			o.seen.put(o.place(), mark)
+			return mark, true, nil
 		}
 	}
 	return delivery.Mark{}, false, errBadResponse
@@ -88,6 +121,9 @@ func (o *offsets) Commit(ctx context.Context, mark delivery.Mark) error {
 	}
 	for _, p := range got.Topics[o.topic] {
 		if p.Partition == o.partition {
+			if p.Error == nil {
+				o.seen.put(o.place(), mark)
+			}
 			return in.refused(p.Error)
 		}
 	}

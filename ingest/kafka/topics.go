@@ -18,6 +18,9 @@ import (
 type topicState struct {
 	id         topicID
 	partitions int
+	// there is how many of the partitions were there when this process looked for
+	// the first time. Of the others every record is new.
+	there int
 }
 
 // view is the topics that can be consumed now.
@@ -51,6 +54,8 @@ type watcher struct {
 
 // watched is what the watcher knows of a topic.
 type watched struct {
+	// looked is whether it is known if it was there at the first look.
+	looked bool
 	// missing is in how many looks one after the other it was not there.
 	missing int
 	// retired are IDs that it had: a broker that lags behind may tell one again.
@@ -168,6 +173,7 @@ func (k *watched) found(m topicMeta) bool {
 		k.refused = refusedUnauthorized
 		return false
 	case errors.Is(m.err, kafkago.UnknownTopicOrPartition):
+		k.looked = true
 		if k.missing++; k.missing >= gone || k.state.partitions == 0 {
 			k.refused, k.checked = refusedMissing, time.Time{}
 			if k.state.id != (topicID{}) {
@@ -191,6 +197,9 @@ func (k *watched) found(m topicMeta) bool {
 			k.retired[k.state.id] = true
 		}
 		k.state, k.checked, k.refused = topicState{id: m.id}, time.Time{}, ""
+	}
+	if !k.looked {
+		k.looked, k.state.there = true, m.partitions
 	}
 	k.state.partitions = max(k.state.partitions, m.partitions) // they are never taken away
 	return true

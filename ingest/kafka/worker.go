@@ -48,10 +48,10 @@ func (w *worker) run(ctx context.Context) {
 		Topic: w.topic, TopicID: w.id.String(), Partition: w.partition, Format: topic.Format,
 		Decode:        w.decode(topic, format),
 		Ranges:        format.Join != nil,
-		Start:         startOf(topic),
+		Start:         w.startOf(topic),
 		Sink:          c.options.Appender,
 		Log:           log,
-		Offsets:       &offsets{in: w.in, topic: w.topic, partition: w.partition},
+		Offsets:       &offsets{in: w.in, topic: w.topic, id: w.id, partition: w.partition, seen: &c.seen},
 		DeadLetters:   c.deadLetters,
 		Chunk:         delivery.Limits{Records: config.BatchRecords, Bytes: int(config.BatchBytes)},
 		AppendTimeout: config.AppendTimeout,
@@ -84,8 +84,11 @@ func (w *worker) decode(topic Topic, format ingest.Format) func([]delivery.Recor
 	}
 }
 
-func startOf(t Topic) delivery.Start {
-	if t.Start == StartLatest {
+// startOf is where to begin when nothing is committed. What came into a
+// partition between its creation and now is not old, wherever reading is to
+// start.
+func (w *worker) startOf(t Topic) delivery.Start {
+	if t.Start == StartLatest && !w.late {
 		return delivery.StartLatest
 	}
 	return delivery.StartEarliest
