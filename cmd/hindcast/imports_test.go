@@ -40,6 +40,8 @@ var mayImport = map[string][]string{
 	"cmd/...":             {"..."},
 	// The copying knows the contract of stores and no backend.
 	"cmd/hindcast/transfer": {"ingest/event", "ingest/envelope", "storage"},
+	// The protocol of a partition knows nothing of Kafka.
+	"ingest/kafka/delivery": {"ingest/event"},
 }
 
 // onlyIn says which packages alone may import a package, or what lies below

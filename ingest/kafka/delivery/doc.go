@@ -33,6 +33,12 @@
 //
 // # What it needs from others
 //
+// A store that replaces chunks by their ID. A group that takes commits of the
+// newest generation only, and those of one generation in their order: see
+// [Offsets]. A log that never passes the records of a topic that was created
+// again for those of the former one: see [Log]. Broken ones of each kind are
+// among the simulation's tests, which show what comes of them.
+//
 // Lines stay exact as long as offsets go forward. When somebody sets them back
 // by hand, or brokers lose what they acknowledged, ranges that were appended
 // are cut again at other places: then lines may count twice, and nothing is

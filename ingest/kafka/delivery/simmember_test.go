@@ -33,8 +33,6 @@ type member struct {
 	// sent are commits whose answer was not waited for, in their order: they
 	// arrive before a later one does.
 	sent []Mark
-	// inRange: the member is fetching what another announced.
-	inRange bool
 }
 
 // crash ends a member between two steps.

@@ -1,7 +1,6 @@
 package delivery
 
 import (
-	"encoding/binary"
 	"fmt"
 	"math/rand/v2"
 	"strings"
@@ -29,6 +28,7 @@ type world struct {
 	committed  bool
 	offset     int64
 	metadata   string
+	history    []Mark
 	// announced are the chunks whose boundary was committed.
 	announced map[event.ChunkID]bool
 
@@ -100,99 +100,6 @@ func (l *simLog) isExcused(offset int64) bool {
 }
 
 const forever = int64(1) << 60
-
-// A record's value is its serial, a byte that says whether it can be decoded,
-// and how many lines it holds.
-func value(serial uint64, good bool, lines int) []byte {
-	b := binary.BigEndian.AppendUint64(nil, serial)
-	if !good {
-		return append(b, 0, 0)
-	}
-	return append(b, 1, byte(lines))
-}
-
-func readValue(v []byte) (serial uint64, good bool, lines int) {
-	return binary.BigEndian.Uint64(v), v[8] == 1, int(v[9])
-}
-
-// lineID names the n-th line of a record, or its n-th fact.
-func lineID(serial uint64, n int) event.PatternID { return event.PatternID(serial<<8 | uint64(n)) }
-
-func factID(line event.PatternID) (id event.ID) {
-	binary.BigEndian.PutUint64(id[:], uint64(line))
-	return id
-}
-
-// decodeLines and decodeFacts are the decoders of the two kinds of topics.
-func decodeLines(records []Record) (event.Batch, []DeadLetter) {
-	var c event.Chunk
-	var letters []DeadLetter
-	for _, r := range records {
-		serial, good, lines := readValue(r.Value)
-		if !good {
-			letters = append(letters, DeadLetter{Error: "bad", Record: r})
-			continue
-		}
-		for n := range lines {
-			c.Lines = append(c.Lines, event.Line{Pattern: lineID(serial, n)})
-		}
-	}
-	if len(c.Lines) == 0 {
-		return event.Batch{}, letters
-	}
-	return event.Batch{Chunks: []event.Chunk{c}}, letters
-}
-
-func decodeFacts(records []Record) (event.Batch, []DeadLetter) {
-	var b event.Batch
-	var letters []DeadLetter
-	for _, r := range records {
-		serial, good, lines := readValue(r.Value)
-		if !good {
-			letters = append(letters, DeadLetter{Error: "bad", Record: r})
-			continue
-		}
-		for n := range lines {
-			b.Events = append(b.Events, event.Event{ID: factID(lineID(serial, n))})
-		}
-	}
-	return b, letters
-}
-
-// simStore replaces chunks by their ID and keeps facts by theirs.
-type simStore struct {
-	chunks map[event.ChunkID][]event.Line
-	lines  map[event.PatternID]int
-	facts  map[event.ID]bool
-}
-
-// put makes a batch, or a part of it, visible. It returns what it found amiss.
-func (s *simStore) put(b event.Batch, part bool) string {
-	for _, e := range b.Events {
-		s.facts[e.ID] = true
-		if part {
-			return ""
-		}
-	}
-	for _, c := range b.Chunks {
-		lines, old := c.Lines, s.chunks[c.ID]
-		if part {
-			lines = lines[:(len(lines)+1)/2]
-		}
-		for i := range min(len(old), len(lines)) {
-			if old[i].Pattern != lines[i].Pattern {
-				return fmt.Sprintf("chunk %s was replaced by other lines", c.ID)
-			}
-		}
-		for _, line := range lines[min(len(old), len(lines)):] {
-			s.lines[line.Pattern]++
-		}
-		if len(lines) > len(old) {
-			s.chunks[c.ID] = lines
-		}
-	}
-	return ""
-}
 
 func newWorld(seed uint64, k func(*rand.Rand) knobs, trace *[]string) *world {
 	rng := rand.New(rand.NewPCG(seed, 0x68696e6463617374))
@@ -319,44 +226,6 @@ func (w *world) truncate() {
 	w.log("truncated: %s ends at %d", l.id, l.end)
 }
 
-func serialOf(r Record) uint64 {
-	v := r.Value
-	if len(v) == 0 {
-		v = r.Key
-	}
-	serial, _, _ := readValue(v)
-	return serial
-}
-
-// missing says what of a record is not durable, and what is there too often.
-func (w *world) missing(r Record) (lost string, often string) {
-	serial := serialOf(r)
-	good, lines := false, 0
-	if len(r.Value) > 0 {
-		_, good, lines = readValue(r.Value)
-	}
-	if !good {
-		if w.letters[serial] == 0 {
-			return fmt.Sprintf("record %d at %d is not among the dead letters", serial, r.Offset), ""
-		}
-		return "", ""
-	}
-	for n := range lines {
-		id := lineID(serial, n)
-		have := w.store.lines[id]
-		if !w.knobs.ranges && w.store.facts[factID(id)] {
-			have = 1
-		}
-		switch {
-		case have == 0:
-			return fmt.Sprintf("line %d of record %d at %d is not in the store", n, serial, r.Offset), ""
-		case have > 1:
-			return "", fmt.Sprintf("line %d of record %d at %d is counted %d times", n, serial, r.Offset, have)
-		}
-	}
-	return "", ""
-}
-
 // take is the group taking a commit.
 func (w *world) take(m *member, mark Mark) {
 	metadata := mark.Metadata()
@@ -374,6 +243,7 @@ func (w *world) take(m *member, mark Mark) {
 		l.excused = append(l.excused, [2]int64{0, begin})
 	}
 	w.committed, w.offset, w.metadata, l.known = true, mark.Offset, metadata, true
+	w.history = append(w.history, mark)
 	if mark.Pending() {
 		w.announced[chunkID(mark, 0, 0)] = true
 	}
@@ -387,19 +257,4 @@ func (w *world) take(m *member, mark Mark) {
 		}
 	}
 	l.checked = max(l.checked, mark.Offset)
-}
-
-// audit holds the end against what is true.
-func (w *world) audit() {
-	for _, l := range w.logs {
-		for _, r := range l.records {
-			lost, often := w.missing(r)
-			if lost != "" && !l.isExcused(r.Offset) {
-				w.violate("at the end, of %s: %s", l.id, lost)
-			}
-			if often != "" && !l.repeats {
-				w.violate("at the end, of %s: %s", l.id, often)
-			}
-		}
-	}
 }
