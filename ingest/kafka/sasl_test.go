@@ -1,0 +1,154 @@
+package kafka
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/hindcast/hindcast/ingest/kafka/kafkatest"
+)
+
+func secretFile(t *testing.T, text string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "secret")
+	if err := os.WriteFile(path, []byte(text+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// tokenServer gives tokens for client credentials.
+func tokenServer(t *testing.T, secure *kafkatest.Secure) (url string, asked *atomic.Int64) {
+	t.Helper()
+	asked = &atomic.Int64{}
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		asked.Add(1)
+		id, secret, _ := r.BasicAuth()
+		if id != "hindcast" || secret != "s3cret%2F1" || r.FormValue("grant_type") != "client_credentials" || r.FormValue("scope") != "kafka read" {
+			w.WriteHeader(http.StatusUnauthorized)
+			_ = json.NewEncoder(w).Encode(map[string]any{"error": "invalid_client"})
+			return
+		}
+		_ = json.NewEncoder(w).Encode(map[string]any{"access_token": secure.Token(time.Hour), "token_type": "Bearer", "expires_in": 3600})
+	}))
+	t.Cleanup(server.Close)
+	return server.URL, asked
+}
+
+// TestSecureBroker consumes over each way that a real broker can be secured.
+func TestSecureBroker(t *testing.T) {
+	broker := kafkatest.Start(t, kafkatest.Options{Secure: true})
+	secure := broker.Secure()
+	topic := broker.Topic(t, 1, nil)
+	client := broker.Client(t)
+	if err := client.ProduceSync(t.Context(), &kgo.Record{Topic: topic, Value: []byte(deploy(0))}).FirstErr(); err != nil {
+		t.Fatal(err)
+	}
+	ca := TLS{Enabled: true, CAFile: secure.CAFile}
+	password := secretFile(t, secure.Password)
+	tokenURL, asked := tokenServer(t, secure)
+	credentials := SASL{Mechanism: MechanismOAuthBearer, TokenURL: tokenURL, ClientID: "hindcast", ClientSecretFile: secretFile(t, "s3cret/1"), Scopes: []string{"kafka", "read"}}
+	for name, c := range map[string]struct {
+		address string
+		tls     TLS
+		sasl    SASL
+		// refused is what is logged when it does not work.
+		refused string
+	}{
+		"TLS":             {address: secure.TLS, tls: ca},
+		"TLS, other name": {address: secure.TLS, tls: TLS{Enabled: true, CAFile: secure.CAFile, ServerName: "kafka.example"}, refused: "kafka.example"},
+		"TLS unknown":     {address: secure.TLS, tls: TLS{Enabled: true}, refused: "certificate"},
+		"mutual":          {address: secure.Mutual, tls: TLS{Enabled: true, CAFile: secure.CAFile, CertFile: secure.CertFile, KeyFile: secure.KeyFile}},
+		"PLAIN":           {address: secure.SASLTLS, tls: ca, sasl: SASL{Mechanism: MechanismPlain, Username: secure.Username, PasswordFile: password}},
+		"SCRAM-SHA-256":   {address: secure.SASLTLS, tls: ca, sasl: SASL{Mechanism: MechanismScramSHA256, Username: secure.Username, PasswordFile: password}},
+		"SCRAM-SHA-512":   {address: secure.SASL, sasl: SASL{Mechanism: MechanismScramSHA512, Username: secure.Username, PasswordFile: password}},
+		"wrong password":  {address: secure.SASL, sasl: SASL{Mechanism: MechanismScramSHA256, Username: secure.Username, PasswordFile: secretFile(t, "wr0ng-s3cret")}, refused: "uthentication"},
+		"token":           {address: secure.SASL, sasl: SASL{Mechanism: MechanismOAuthBearer, TokenFile: secretFile(t, secure.Token(time.Hour))}},
+		"old token":       {address: secure.SASL, sasl: SASL{Mechanism: MechanismOAuthBearer, TokenFile: secretFile(t, secure.Token(-time.Hour))}, refused: "refused the token: invalid_token"},
+		"credentials":     {address: secure.SASLTLS, tls: ca, sasl: credentials},
+		"wrong secret": {address: secure.SASL, refused: "invalid_client", sasl: SASL{
+			Mechanism: MechanismOAuthBearer, TokenURL: tokenURL, ClientID: "hindcast", ClientSecretFile: secretFile(t, "wr0ng-s3cret"),
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := newRig(t, &broker.Admin, Topic{Name: topic, Format: "deploys"})
+			r.options.Config.Brokers, r.options.Config.TLS, r.options.Config.SASL = []string{c.address}, c.tls, c.sasl
+			r.options.Config.Group = kafkatest.Name(t)
+			stop := r.start(t)
+			if c.refused == "" {
+				r.wantVersions(t, 0, 1)
+			} else {
+				eventually(t, "a refusal", func() bool { return strings.Contains(r.log.String(), c.refused) })
+			}
+			stop()
+			for _, secret := range []string{secure.Password, "s3cret", "eyJ"} {
+				if strings.Contains(r.log.String(), secret) {
+					t.Errorf("the log tells a secret: %s", r.log)
+				}
+			}
+		})
+	}
+	if n := asked.Load(); n > 3 {
+		t.Errorf("a token was asked for %d times, want it to be kept", n)
+	}
+}
+
+func TestTokenFileIsReadAgain(t *testing.T) {
+	path := secretFile(t, "first")
+	m, err := (&SASL{Mechanism: MechanismOAuthBearer, TokenFile: path, Extensions: map[string]string{"b": "2", "a": "1"}}).mechanism(time.Second)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, token := range []string{"first", "second"} {
+		if err := os.WriteFile(path, []byte(token+"\r\nignored"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		machine, sent, err := m.Start(context.Background())
+		if want := "n,,\x01auth=Bearer " + token + "\x01a=1\x01b=2\x01\x01"; err != nil || string(sent) != want {
+			t.Errorf("sent %q, error %v; want %q", sent, err, want)
+		}
+		if done, _, err := machine.Next(context.Background(), nil); !done || err != nil {
+			t.Errorf("taken: done %v, error %v", done, err)
+		}
+	}
+	if err := os.WriteFile(path, []byte("to ken\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := m.Start(context.Background()); err == nil || strings.Contains(err.Error(), "to ken") {
+		t.Errorf("a token that is none: got error %v", err)
+	}
+}
+
+func TestNewTellsOfMissingFiles(t *testing.T) {
+	for name, c := range map[string]struct {
+		change func(*Config)
+		want   string
+	}{
+		"CA":       {func(c *Config) { c.TLS = TLS{Enabled: true, CAFile: "/nowhere"} }, "ca_file"},
+		"no CA":    {func(c *Config) { c.TLS = TLS{Enabled: true, CAFile: secretFile(t, "x")} }, "no certificate in PEM"},
+		"key":      {func(c *Config) { c.TLS = TLS{Enabled: true, CertFile: "/nowhere", KeyFile: "/nowhere"} }, "cert_file"},
+		"password": {func(c *Config) { c.SASL = SASL{Mechanism: MechanismPlain, Username: "u", PasswordFile: "/nowhere"} }, "password_file"},
+		"empty": {func(c *Config) {
+			c.SASL = SASL{Mechanism: MechanismPlain, Username: "u", PasswordFile: secretFile(t, "")}
+		}, "empty line"},
+		"format": {func(c *Config) { c.Topics[0].Format = "deplois" }, "topics[0].format"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := newRig(t, &kafkatest.Admin{}, Topic{Name: "t", Format: "deploys"})
+			r.options.Config.Brokers = []string{"127.0.0.1:1"}
+			c.change(&r.options.Config)
+			if _, err := New(r.options); err == nil || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("got error %v, want one of %s", err, c.want)
+			}
+		})
+	}
+}
