@@ -17,6 +17,7 @@ import (
 
 	"github.com/hindcast/hindcast/cmd/hindcast/config"
 	"github.com/hindcast/hindcast/correlate"
+	"github.com/hindcast/hindcast/ingest/event"
 )
 
 // alertmanagerConfig is what our configuration uses of Alertmanager's.
@@ -186,6 +187,33 @@ func TestLogShippers(t *testing.T) {
 	want(t, "fluent-bit", at(t, output, "host"), "hindcast")
 	want(t, "fluent-bit's port", at(t, output, "port"), 9097)
 	want(t, "fluent-bit's path", at(t, output, "uri"), push)
+}
+
+// TestLogShippersInJSON checks what they are told that write JSON objects.
+func TestLogShippersInJSON(t *testing.T) {
+	const path, topic = "/ingest/logs", "app-logs"
+	vector := parsed(t, "vector-json.yaml")
+	sink := at(t, vector, "sinks", "hindcast")
+	want(t, "vector's sink", at(t, sink, "type"), "http")
+	want(t, "vector", at(t, sink, "uri"), "http://hindcast:9097"+path)
+	want(t, "vector's codec", at(t, sink, "encoding", "codec"), "json")
+	want(t, "vector's topic", at(t, vector, "sinks", "kafka", "topic"), topic)
+
+	outputs := at(t, parsed(t, "fluent-bit-json.yaml"), "pipeline", "outputs")
+	want(t, "fluent-bit's output", at(t, outputs, 0, "name"), "http")
+	want(t, "fluent-bit", at(t, outputs, 0, "host"), "hindcast")
+	want(t, "fluent-bit's port", at(t, outputs, 0, "port"), 9097)
+	want(t, "fluent-bit's path", at(t, outputs, 0, "uri"), path)
+	want(t, "fluent-bit's format", at(t, outputs, 0, "format"), "json_lines")
+	want(t, "fluent-bit's topic", at(t, outputs, 1, "topics"), topic)
+
+	filebeat := parsed(t, "filebeat.yml")
+	want(t, "filebeat's topic", at(t, filebeat, "output.kafka", "topic"), topic)
+	want(t, "filebeat's acknowledgement", at(t, filebeat, "output.kafka", "required_acks"), -1)
+
+	// What Vector posts of a line, as configured.
+	c := post(t, path, `{"environment":"prod","file":"/var/log/payments/app.log","host":"node-1","message":"no connection","service":"payments","source_type":"file","timestamp":"2026-02-03T04:05:06Z"}`+"\n").Chunks[0]
+	want(t, "the line's stream", c.Streams[0], event.Stream{Service: "payments", Environment: "prod", Labels: event.Labels{"host": "node-1"}})
 }
 
 func TestGrafanaAlerting(t *testing.T) {
