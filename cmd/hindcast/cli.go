@@ -22,6 +22,7 @@ type cli struct {
 	Eval        evalCmd        `cmd:"" help:"Measure derived timelines against what really happened."`
 	Copy        copyCmd        `cmd:"" help:"Copy a store to another one, or to a backup and back."`
 	Migrate     migrateCmd     `cmd:"" help:"Bring a store's schema up to date, and ClickHouse's TTL to what the configuration wants."`
+	DeadLetters deadLettersCmd `cmd:"" name:"dead-letters" help:"List, show and redrive the records of Kafka that could not be decoded."`
 	CheckConfig checkConfigCmd `cmd:"" name:"check-config" help:"Check a configuration file and say what is in force."`
 	Version     versionCmd     `cmd:"" help:"Print the version."`
 }
@@ -115,7 +116,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 func pointToHelp(w io.Writer, command *kong.Context) {
 	name := "hindcast"
 	if command != nil && command.Selected() != nil {
-		name += " " + command.Selected().Name
+		name = command.Selected().FullPath()
 	}
 	fmt.Fprintf(w, "Try '%s --help'.\n", name)
 }

@@ -18,6 +18,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"github.com/hindcast/hindcast/ingest/kafka/kafkatest"
 	"github.com/hindcast/hindcast/storage/clickhouse/enginetest"
 )
 
@@ -25,10 +26,10 @@ func TestMain(m *testing.M) {
 	testscript.Main(withEngine{m}, map[string]func(){"hindcast": main})
 }
 
-// withEngine ends the engine that tests shared.
+// withEngine ends the engine and the broker that tests shared.
 type withEngine struct{ m *testing.M }
 
-func (w withEngine) Run() int { return enginetest.Finish(w.m.Run()) }
+func (w withEngine) Run() int { return kafkatest.Finish(enginetest.Finish(w.m.Run())) }
 
 // TestScripts runs the binary as a user would.
 func TestScripts(t *testing.T) {

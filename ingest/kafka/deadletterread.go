@@ -52,7 +52,7 @@ type Letter struct {
 	// At is when it was given up, and Time the record's own time; they may be
 	// zero.
 	At, Time time.Time
-	// Cut says what is missing of a record that was too large; "" for nothing.
+	// Cut names what is missing of a record that was too large; "" for nothing.
 	Cut        string
 	Key, Value []byte
 	// Header holds the headers that the record had, their names in canonical

@@ -117,7 +117,7 @@ func (l *Letter) Redrivable() error {
 	case l.Topic == "":
 		return fmt.Errorf("the record at %s does not say which topic it is of", l.Place)
 	case l.Cut != "":
-		return fmt.Errorf("the letter at %s was too large to be kept whole: only %s was", l.Place, l.Cut)
+		return fmt.Errorf("the letter at %s was too large to be kept whole: it lacks %s", l.Place, l.Cut)
 	}
 	return nil
 }

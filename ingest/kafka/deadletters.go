@@ -112,15 +112,15 @@ func letterRecord(l *delivery.DeadLetter, most int) record {
 	var cut []string
 	if r.size()-len(r.value)+note > most && len(r.headers) > len(own) {
 		r.headers = slices.Clip(own)
-		cut = append(cut, "without its headers")
+		cut = append(cut, "its headers")
 	}
 	if r.size()-len(r.value)+note > most && len(r.key) > 0 {
-		cut = append(cut, fmt.Sprintf("without its key of %d bytes", len(r.key)))
+		cut = append(cut, fmt.Sprintf("its key of %d bytes", len(r.key)))
 		r.key = nil
 	}
 	if over := r.size() + note - most; over > 0 {
 		kept := max(len(r.value)-over, 0)
-		cut = append(cut, fmt.Sprintf("%d of %d bytes of its value", kept, len(r.value)))
+		cut = append(cut, fmt.Sprintf("all but %d of %d bytes of its value", kept, len(r.value)))
 		r.value = r.value[:kept:kept]
 	}
 	r.headers = append(r.headers, textHeader(headerCut, strings.Join(cut, ", ")))

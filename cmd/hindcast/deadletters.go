@@ -1,0 +1,201 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/signal"
+	"strconv"
+	"strings"
+	"syscall"
+	"text/tabwriter"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/hindcast/hindcast/cmd/hindcast/config"
+	"github.com/hindcast/hindcast/ingest/kafka"
+)
+
+type deadLettersCmd struct {
+	List    deadLettersListCmd    `cmd:"" help:"List the dead letters, the newest last."`
+	Show    deadLettersShowCmd    `cmd:"" help:"Show one dead letter with its headers and its value."`
+	Redrive deadLettersRedriveCmd `cmd:"" help:"Write dead letters to their topics again, to be consumed once more."`
+}
+
+// Help is the command's long help.
+func (deadLettersCmd) Help() string {
+	return examples(`A record in Kafka of which nothing could be decoded is put into the topic kafka.dead_letters, with the reason, so that its partition goes on. There it is for as long as that topic keeps it: once what was wrong is mended (a newer hindcast, another format in the configuration), redrive brings it in.
+
+A dead letter is named by its place in the topic of dead letters: PARTITION/OFFSET, as list prints it.`,
+		"hindcast dead-letters list --config.file=hindcast.yml --since=1d",
+		"hindcast dead-letters show --config.file=hindcast.yml 0/17",
+		"hindcast dead-letters redrive --config.file=hindcast.yml --topic=deploys")
+}
+
+// letterFlags are what all commands about dead letters take.
+type letterFlags struct {
+	ConfigFile string `name:"config.file" required:"" placeholder:"FILE" help:"The configuration: its section kafka says where the brokers are."`
+}
+
+// open connects to the brokers. The context ends at the first signal; a second
+// one ends the process. The topic must be closed, and stop called.
+func (f letterFlags) open() (ctx context.Context, loaded config.Config, topic *kafka.DeadLetterTopic, stop func(), err error) {
+	if loaded, err = config.Load(f.ConfigFile); err != nil {
+		return nil, loaded, nil, nil, err
+	}
+	if len(loaded.Kafka.Brokers) == 0 {
+		return nil, loaded, nil, nil, fmt.Errorf("%s: kafka.brokers is empty: there are no dead letters", f.ConfigFile)
+	}
+	ctx, cancel := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, cancel)
+	topic, err = kafka.OpenDeadLetters(ctx, loaded.Kafka)
+	if err != nil {
+		cancel()
+		return nil, loaded, nil, nil, fmt.Errorf("open the dead letters: %w", err)
+	}
+	return ctx, loaded, topic, func() { topic.Close(); cancel() }, nil
+}
+
+// letterFilter chooses letters.
+type letterFilter struct {
+	Topic  string `name:"topic" placeholder:"TOPIC" help:"Those of this topic only."`
+	Format string `name:"format" placeholder:"FORMAT" help:"Those that were taken for this format only."`
+	Since  span   `name:"since" placeholder:"AGE" help:"Those of this last time only, as 2h or 7d."`
+}
+
+func (f letterFilter) from() time.Time {
+	if f.Since <= 0 {
+		return time.Time{}
+	}
+	return time.Now().Add(-time.Duration(f.Since))
+}
+
+func (f letterFilter) takes(l *kafka.Letter) bool {
+	return (f.Topic == "" || f.Topic == l.Topic) && (f.Format == "" || f.Format == l.Format)
+}
+
+type deadLettersListCmd struct {
+	letterFlags
+	letterFilter
+	Limit int  `name:"limit" default:"50" help:"The newest so many (${default}); 0 for all."`
+	JSON  bool `name:"json" help:"Print one JSON object a line."`
+}
+
+// Help is the command's long help.
+func (deadLettersListCmd) Help() string {
+	return examples("Reads the topic of dead letters from the beginning, or from --since on, and changes nothing. It joins no consumer group.",
+		"hindcast dead-letters list --config.file=hindcast.yml",
+		"hindcast dead-letters list --config.file=hindcast.yml --topic=app-logs --since=2h --limit=0 --json")
+}
+
+// Run lists dead letters.
+func (c *deadLettersListCmd) Run(s *streams) error {
+	if c.Limit < 0 {
+		return usageError("--limit must not be negative, not %d", c.Limit)
+	}
+	ctx, _, topic, stop, err := c.open()
+	if err != nil {
+		return err
+	}
+	defer stop()
+	kept := newestLetters{limit: c.Limit}
+	total := 0
+	states, err := topic.Scan(ctx, c.from(), func(l *kafka.Letter) error {
+		if c.takes(l) {
+			total++
+			kept.add(headOf(l))
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	letters := kept.sorted()
+	for i := range letters {
+		letters[i].Redriven = states[letters[i].Place]
+	}
+	if c.JSON {
+		return printLettersJSON(s, letters)
+	}
+	if total == 0 {
+		fmt.Fprintf(s.err, "topic %s: no dead letters\n", topic.Name())
+		return nil
+	}
+	if err := printLetters(s, letters); err != nil {
+		return err
+	}
+	if total > len(letters) {
+		fmt.Fprintf(s.err, "%d older ones are not listed: --limit\n", total-len(letters))
+	}
+	return nil
+}
+
+// letterHead is what a list says of a letter.
+type letterHead struct {
+	Place    kafka.Place    `json:"place"`
+	At       time.Time      `json:"at,omitzero"`
+	Topic    string         `json:"topic,omitempty"`
+	Record   kafka.Place    `json:"record,omitzero"`
+	Time     time.Time      `json:"time,omitzero"`
+	Format   string         `json:"format,omitempty"`
+	Bytes    int            `json:"bytes"`
+	Cut      string         `json:"cut,omitempty"`
+	Redriven kafka.Redriven `json:"redriven"`
+	Error    string         `json:"error,omitempty"`
+}
+
+func headOf(l *kafka.Letter) letterHead {
+	return letterHead{
+		Place: l.Place, At: l.At, Topic: l.Topic, Record: l.Origin, Time: l.Time, Format: l.Format,
+		Bytes: len(l.Value), Cut: l.Cut, Error: l.Error,
+	}
+}
+
+func printLettersJSON(s *streams, letters []letterHead) error {
+	out := json.NewEncoder(s.out)
+	for _, l := range letters {
+		if err := out.Encode(l); err != nil {
+			return fmt.Errorf("print: %w", err)
+		}
+	}
+	return nil
+}
+
+func printLetters(s *streams, letters []letterHead) error {
+	const maxReason = 160
+	w := tabwriter.NewWriter(s.out, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "PLACE\tGIVEN UP\tTOPIC\tRECORD\tFORMAT\tBYTES\tREDRIVEN\tERROR")
+	for _, l := range letters {
+		at, topic, record := "-", "-", "-"
+		if !l.At.IsZero() {
+			at = l.At.Format(time.RFC3339)
+		}
+		if l.Topic != "" {
+			topic, record = l.Topic, l.Record.String()
+		}
+		reason := printable(l.Error)
+		if utf8.RuneCountInString(reason) > maxReason {
+			reason = string([]rune(reason)[:maxReason]) + "…"
+		}
+		if l.Cut != "" {
+			reason += " (cut)"
+		}
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%d\t%s\t%s\n", l.Place, at, printable(topic), record, printable(l.Format), l.Bytes, l.Redriven, reason)
+	}
+	if err := w.Flush(); err != nil {
+		return fmt.Errorf("print: %w", err)
+	}
+	return nil
+}
+
+// printable is a text on one line, without what a terminal would take for a
+// command.
+func printable(text string) string {
+	if strings.ContainsFunc(text, func(c rune) bool { return !unicode.IsPrint(c) }) || !utf8.ValidString(text) {
+		quoted := strconv.Quote(text)
+		return quoted[1 : len(quoted)-1]
+	}
+	return text
+}

@@ -1,0 +1,114 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"maps"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/hindcast/hindcast/ingest/kafka"
+	"github.com/hindcast/hindcast/ingest/kafka/kafkatest"
+)
+
+// TestKafkaScripts runs the binary with a broker, whose address is in $BROKER,
+// and empty topics of the script's own: $DEAD, $DEPLOYS and $LOGS.
+func TestKafkaScripts(t *testing.T) {
+	broker := kafkatest.Shared(t)
+	scripts := maps.Clone(commands)
+	scripts["subst"] = substitute
+	scripts["letter"] = func(ts *testscript.TestScript, _ bool, args []string) { putLetter(ts, &broker.Admin, args) }
+	scripts["records"] = func(ts *testscript.TestScript, _ bool, args []string) { printRecords(ts, &broker.Admin, args) }
+	testscript.Run(t, testscript.Params{
+		Dir: "testdata/kafka",
+		Setup: func(env *testscript.Env) error {
+			env.Setenv("BROKER", broker.Addr())
+			for _, name := range []string{"DEAD", "DEPLOYS", "LOGS"} {
+				env.Setenv(name, broker.Topic(t, 1, map[string]string{"retention.ms": "-1"}))
+			}
+			return setup(env)
+		},
+		Cmds: scripts,
+	})
+}
+
+// substitute replaces the variables in a file: subst FILE.
+func substitute(ts *testscript.TestScript, _ bool, args []string) {
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(os.Expand(ts.ReadFile(args[0]), ts.Getenv)), 0o644))
+}
+
+// putLetter puts a record of a topic into the topic of dead letters, as the
+// consumer does: letter TOPIC FORMAT OFFSET VALUE [HEADER=VALUE…].
+func putLetter(ts *testscript.TestScript, broker *kafkatest.Admin, args []string) {
+	r := &kgo.Record{Topic: ts.Getenv("DEAD"), Key: []byte("key"), Value: []byte(args[3]), Headers: []kgo.RecordHeader{
+		{Key: "hindcast-topic", Value: []byte(args[0])}, {Key: "hindcast-partition", Value: []byte("0")},
+		{Key: "hindcast-offset", Value: []byte(args[2])}, {Key: "hindcast-format", Value: []byte(args[1])},
+		{Key: "hindcast-error", Value: []byte("service: required")},
+		{Key: "hindcast-at", Value: []byte("2026-11-22T12:01:0" + args[2] + "Z")}, {Key: "hindcast-time", Value: []byte("2026-11-22T12:00:00Z")},
+	}}
+	for _, header := range args[4:] {
+		name, value, _ := strings.Cut(header, "=")
+		r.Headers = append(r.Headers, kgo.RecordHeader{Key: name, Value: []byte(value)})
+	}
+	client, err := kgo.NewClient(kgo.SeedBrokers(broker.Addr()))
+	ts.Check(err)
+	defer client.Close()
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	defer cancel()
+	ts.Check(client.ProduceSync(ctx, r).FirstErr())
+}
+
+// printRecords writes the values of a topic's first records into a file:
+// records TOPIC NUMBER FILE.
+func printRecords(ts *testscript.TestScript, broker *kafkatest.Admin, args []string) {
+	client, err := kgo.NewClient(kgo.SeedBrokers(broker.Addr()), kgo.ConsumeTopics(args[0]), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()))
+	ts.Check(err)
+	defer client.Close()
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	defer cancel()
+	var values []string
+	for fmt.Sprint(len(values)) < args[1] {
+		fetches := client.PollFetches(ctx)
+		ts.Check(fetches.Err())
+		for _, r := range fetches.Records() {
+			values = append(values, fmt.Sprintf("%s %s\n", r.Key, r.Value))
+		}
+	}
+	ts.Check(os.WriteFile(ts.MkAbs(args[2]), []byte(strings.Join(values, "")), 0o644))
+}
+
+func TestNewestLetters(t *testing.T) {
+	at := time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
+	n := newestLetters{limit: 3}
+	for _, i := range []int64{4, 1, 5, 2, 3, 5} {
+		n.add(letterHead{At: at.Add(time.Duration(i) * time.Second), Place: kafka.Place{Offset: i}})
+	}
+	var got []int64
+	for _, l := range n.sorted() {
+		got = append(got, l.Place.Offset)
+	}
+	if want := []int64{4, 5, 5}; !slices.Equal(got, want) {
+		t.Errorf("the newest are %v, want %v", got, want)
+	}
+}
+
+// What a record holds must not steer the terminal of who looks at it.
+func TestPrintsLettersSafely(t *testing.T) {
+	for text, want := range map[string]string{"größe ok": "größe ok", "a\x1b[2Jb\n": `a\x1b[2Jb\n`, "\xff": `\xff`} {
+		if got := printable(text); got != want {
+			t.Errorf("%q is printed as %q, want %q", text, got, want)
+		}
+	}
+	var out bytes.Buffer
+	writeLetter(&out, &kafka.Letter{Error: "\x1b]0;x\a", Key: []byte("\x1b[1m"), Value: []byte("{\n\t\"a\": 1\n}")})
+	if strings.Contains(out.String(), "\x1b") || !strings.Contains(out.String(), "1b 5b 31 6d") || !strings.HasSuffix(out.String(), "value, 11 bytes:\n{\n\t\"a\": 1\n}\n") {
+		t.Errorf("it is shown as\n%q", out.String())
+	}
+}

@@ -1,0 +1,186 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/hindcast/hindcast/ingest"
+	"github.com/hindcast/hindcast/ingest/kafka"
+)
+
+type deadLettersRedriveCmd struct {
+	letterFlags
+	Places []kafka.Place `arg:"" optional:"" placeholder:"PARTITION/OFFSET" help:"The places of letters in the topic of dead letters, as list prints them."`
+	letterFilter
+	All   bool `name:"all" help:"All of them."`
+	Again bool `name:"again" help:"Also those that were redriven before, or perhaps were. Log lines count once more then."`
+	Yes   bool `name:"yes" short:"y" help:"Do not ask."`
+}
+
+// Help is the command's long help.
+func (deadLettersRedriveCmd) Help() string {
+	return examples(`Writes the records to their topics again as they were: with their keys, values, headers and times. hindcast consumes them there like new ones; what still cannot be decoded becomes a dead letter again, and the first one stays where it is.
+
+Each letter is redriven once: the topic of dead letters keeps marks of what was. For alerts, events, changes, messages and envelopes that is only tidy: they have identities, and coming twice changes nothing. Log lines have none, and would count twice; so they are left out unless --again is given where it is not known whether they were redriven.
+
+It may be interrupted: it ends what it is at, and the same command goes on with the rest. A letter that was too large to be kept whole cannot be redriven.`,
+		"hindcast dead-letters redrive --config.file=hindcast.yml 0/17 0/19",
+		"hindcast dead-letters redrive --config.file=hindcast.yml --topic=app-logs --since=1d",
+		"hindcast dead-letters redrive --config.file=hindcast.yml --all --yes")
+}
+
+// Run redrives dead letters.
+func (c *deadLettersRedriveCmd) Run(s *streams) error {
+	filtered := c.All || c.letterFilter != (letterFilter{})
+	switch {
+	case len(c.Places) > 0 && filtered:
+		return usageError("name places, or choose with --topic, --format, --since or --all, not both")
+	case len(c.Places) == 0 && !filtered:
+		return usageError("which letters? Name their places, or choose with --topic, --format, --since or --all")
+	}
+	ctx, loaded, topic, stop, err := c.open()
+	if err != nil {
+		return err
+	}
+	defer stop()
+	plan, err := c.plan(ctx, topic, ingest.DefaultFormats(loaded.Formats()))
+	if err != nil {
+		return err
+	}
+	plan.tell(s.err)
+	if len(plan.places) == 0 {
+		fmt.Fprintln(s.err, "nothing is redriven")
+		return nil
+	}
+	if filtered && !c.Yes && !confirmed(s.err, os.Stdin, len(plan.places)) {
+		return errors.New("nothing is redriven: it was not confirmed, as --yes does")
+	}
+	bar := newProgress(s.err)
+	sum, err := topic.Redrive(ctx, plan.places, func(done int) { bar.text(fmt.Sprintf("%d of %d redriven", done, len(plan.places))) })
+	bar.clear()
+	fmt.Fprintf(s.err, "redrove %s\n", plural(sum.Written, "letter"))
+	if sum.Retimed > 0 {
+		fmt.Fprintf(s.err, "%d of them with the time of now: they are older than what their topics keep\n", sum.Retimed)
+	}
+	if ctx.Err() != nil {
+		return errors.New("interrupted: the same command goes on")
+	}
+	return err
+}
+
+// redrivePlan is what is to be redriven, and what is not.
+type redrivePlan struct {
+	places []kafka.Place
+	// to counts by topic and format.
+	to map[string]int
+	// again were redriven or perhaps were, lines of them may hold log lines.
+	again, lines int
+	// done, unsure and unfit are left out: they were redriven; may have been, and
+	// may hold log lines; or cannot be, for a reason such as why.
+	done, unsure, unfit int
+	why                 error
+}
+
+// plan looks at all letters that are meant.
+func (c *deadLettersRedriveCmd) plan(ctx context.Context, topic *kafka.DeadLetterTopic, formats ingest.Formats) (*redrivePlan, error) {
+	type candidate struct {
+		topic, format string
+		unfit         error
+	}
+	wanted := map[kafka.Place]bool{}
+	for _, p := range c.Places {
+		wanted[p] = true
+	}
+	found := map[kafka.Place]candidate{}
+	states, err := topic.Scan(ctx, c.from(), func(l *kafka.Letter) error {
+		if len(wanted) == 0 && c.takes(l) || wanted[l.Place] {
+			found[l.Place] = candidate{topic: l.Topic, format: l.Format, unfit: l.Redrivable()}
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	for _, p := range c.Places {
+		if _, ok := found[p]; !ok {
+			return nil, fmt.Errorf("%w at %s in topic %q", kafka.ErrNoLetter, p, topic.Name())
+		}
+	}
+	plan := &redrivePlan{to: map[string]int{}}
+	for place, l := range found {
+		state := states[place]
+		lines := holdsLines(formats, l.format)
+		switch {
+		case l.unfit != nil:
+			plan.unfit++
+			plan.why = l.unfit
+			continue
+		case c.Again || state == kafka.NotRedriven:
+		case state == kafka.WasRedriven:
+			plan.done++
+			continue
+		case lines:
+			plan.unsure++
+			continue
+		}
+		if state != kafka.NotRedriven {
+			plan.again++
+			if lines {
+				plan.lines++
+			}
+		}
+		plan.places = append(plan.places, place)
+		plan.to[printable(fmt.Sprintf("topic %s, format %s", l.topic, l.format))]++
+	}
+	return plan, nil
+}
+
+// holdsLines reports whether records of a format hold log lines, which have no
+// identity. Of a format that is not known nobody can tell.
+func holdsLines(formats ingest.Formats, name string) bool {
+	format, ok := formats.Named(name)
+	return !ok || format.Join != nil
+}
+
+func (p *redrivePlan) tell(w io.Writer) {
+	for _, to := range slices.Sorted(maps.Keys(p.to)) {
+		fmt.Fprintf(w, "%s: %s\n", to, plural(p.to[to], "letter"))
+	}
+	if p.again > 0 {
+		fmt.Fprintf(w, "%s redriven before, or perhaps; %d of them may hold log lines, which count once more\n", were(p.again), p.lines)
+	}
+	if p.done > 0 {
+		fmt.Fprintf(w, "%s redriven before and left out: --again\n", were(p.done))
+	}
+	if p.unsure > 0 {
+		fmt.Fprintf(w, "%s perhaps redriven before and left out, because log lines would count twice: --again, when you know that they were not\n", were(p.unsure))
+	}
+	if p.unfit > 0 {
+		fmt.Fprintf(w, "%d cannot be redriven, as this one: %v\n", p.unfit, p.why)
+	}
+}
+
+func were(n int) string {
+	if n == 1 {
+		return "1 letter was"
+	}
+	return fmt.Sprintf("%d letters were", n)
+}
+
+// confirmed asks.
+func confirmed(w io.Writer, r io.Reader, n int) bool {
+	fmt.Fprintf(w, "Redrive %s? [y/N] ", plural(n, "letter"))
+	answer, err := bufio.NewReader(io.LimitReader(r, 1<<10)).ReadString('\n')
+	if err != nil {
+		fmt.Fprintln(w)
+	}
+	answer = strings.ToLower(strings.TrimSpace(answer))
+	return answer == "y" || answer == "yes"
+}

@@ -1,0 +1,106 @@
+package main
+
+import (
+	"bytes"
+	"encoding/hex"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/hindcast/hindcast/ingest/kafka"
+)
+
+type deadLettersShowCmd struct {
+	letterFlags
+	Place kafka.Place `arg:"" placeholder:"PARTITION/OFFSET" help:"Its place in the topic of dead letters, as list prints it."`
+	Raw   bool        `name:"raw" help:"Print the value only, as it is, to the byte."`
+}
+
+// Help is the command's long help.
+func (deadLettersShowCmd) Help() string {
+	return examples("Prints where a record was, why it could not be decoded, its headers, its key and its value: as text where it is text, else in hex.",
+		"hindcast dead-letters show --config.file=hindcast.yml 0/17",
+		"hindcast dead-letters show --config.file=hindcast.yml 0/17 --raw > record.bin")
+}
+
+// Run shows a dead letter.
+func (c *deadLettersShowCmd) Run(s *streams) error {
+	ctx, _, topic, stop, err := c.open()
+	if err != nil {
+		return err
+	}
+	defer stop()
+	l, err := topic.Get(ctx, c.Place)
+	if err != nil {
+		return err
+	}
+	var out bytes.Buffer
+	if c.Raw {
+		out.Write(l.Value)
+	} else {
+		writeLetter(&out, &l)
+	}
+	if _, err := s.out.Write(out.Bytes()); err != nil {
+		return fmt.Errorf("print: %w", err)
+	}
+	return nil
+}
+
+func writeLetter(out *bytes.Buffer, l *kafka.Letter) {
+	field := func(name, value string) {
+		if value != "" {
+			fmt.Fprintf(out, "%-10s%s\n", name+":", printable(value))
+		}
+	}
+	field("place", l.Place.String())
+	if l.Topic != "" {
+		field("topic", l.Topic)
+		field("record", l.Origin.String())
+	} else {
+		field("topic", "not told: hindcast did not put this record here")
+	}
+	field("time", timeOrNone(l.Time))
+	field("given up", timeOrNone(l.At))
+	field("format", l.Format)
+	field("error", l.Error)
+	if l.Cut != "" {
+		field("cut", "it was too large to be kept whole, and lacks "+l.Cut)
+	}
+	for _, name := range slices.Sorted(maps.Keys(l.Header)) {
+		for _, value := range l.Header[name] {
+			field("header", name+": "+value)
+		}
+	}
+	if l.Key != nil {
+		writeBytes(out, "key", l.Key)
+	}
+	if l.Value == nil {
+		fmt.Fprintln(out, "no value")
+		return
+	}
+	writeBytes(out, "value", l.Value)
+}
+
+func timeOrNone(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return t.Format(time.RFC3339Nano)
+}
+
+// writeBytes writes text as it is, and everything else in hex.
+func writeBytes(out *bytes.Buffer, name string, b []byte) {
+	fmt.Fprintf(out, "%s, %s:\n", name, plural(len(b), "byte"))
+	control := func(c rune) bool { return !unicode.IsPrint(c) && c != '\n' && c != '\t' && c != '\r' }
+	if !utf8.Valid(b) || bytes.ContainsFunc(b, control) {
+		out.WriteString(hex.Dump(b))
+		return
+	}
+	out.Write(b)
+	if len(b) > 0 && b[len(b)-1] != '\n' {
+		out.WriteByte('\n')
+	}
+}
