@@ -40,7 +40,10 @@ const (
 )
 
 // Batch is what a protobuf body holds, also for a single envelope. In JSON a
-// body may as well be one envelope, an array of them, or one a line.
+// body may as well be one envelope, an array of them, or one a line. A Kafka
+// record's value is one body.
+//
+// Example: {"envelopes": [{"occurred_at": "2026-11-22T15:19:37.900Z", "service": "payments", "change": {"version": "2.0.0"}}, {"occurred_at": "2026-11-22T15:20:19.901Z", "message": {"author": "dana", "text": "looking"}}]}
 type Batch struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The envelopes. They need no order.
@@ -89,6 +92,7 @@ func (x *Batch) GetEnvelopes() []*Envelope {
 // Envelope is one fact.
 //
 // Example: {"occurred_at": "2026-11-22T15:19:37.900Z", "service": "payments", "environment": "prod", "change": {"kind": "deploy", "status": "succeeded", "version": "2.0.0"}}
+// Example: {"source_id": "run-4001/done", "instance": "ci.example", "occurred_at": "2026-11-22T15:19:37.900Z", "service": "payments", "environment": "prod", "labels": {"region": "eu-1", "team": "pay"}, "change": {"version": "2.0.0"}}
 type Envelope struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The fact's ID in hindcast: 26 characters, for log_lines 32 hex digits.
@@ -457,6 +461,7 @@ func (*Envelope_Aside) isEnvelope_Fact() {}
 // Notification is a delivery of alerts to a receiver.
 //
 // Example: {"occurred_at": "2026-11-22T15:20:05Z", "notification": {"receiver": "pager-payments", "integration": "pagerduty", "firing": [{"fingerprint": "5f0c1a2b3d4e5f60", "starts_at": "2026-11-22T15:20:00Z"}]}}
+// Example: {"occurred_at": "2026-11-22T15:25:05Z", "instance": "alertmanager-0", "notification": {"receiver": "chat", "integration": "slack", "integration_index": 1, "group_key": "{}/{team=\"pay\"}:{alertname=\"HighErrors\"}", "group_labels": {"alertname": "HighErrors"}, "reason": "repeat interval", "resolved": [{"fingerprint": "5f0c1a2b3d4e5f60", "starts_at": "2026-11-22T15:20:00Z"}], "truncated": 2}}
 type Notification struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The receiver's name. Required.
@@ -585,6 +590,8 @@ func (x *Notification) GetToHindcast() bool {
 }
 
 // AlertRef points at an alert.
+//
+// Example: {"occurred_at": "2026-11-22T15:20:30Z", "acknowledgement": {"actor": "dana", "alerts": [{"fingerprint": "5f0c1a2b3d4e5f60", "starts_at": "2026-11-22T15:20:00Z"}]}}
 type AlertRef struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The fingerprint of the alert's labels, 16 hex digits, as Alertmanager's
@@ -643,6 +650,7 @@ func (x *AlertRef) GetStartsAt() *timestamppb.Timestamp {
 // Mute is an alert that did not notify, at one evaluation.
 //
 // Example: {"occurred_at": "2026-11-22T15:21:00Z", "mute": {"labels": {"alertname": "HighErrors", "service": "payments"}, "silence_id": "6f2a"}}
+// Example: {"occurred_at": "2026-11-22T15:21:00Z", "mute": {"fingerprint": "5f0c1a2b3d4e5f60", "rule": "node down mutes its pods", "inhibitors": ["00c0ffee00c0ffee"]}}
 type Mute struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The alert's fingerprint, 16 hex digits. Either it or labels are required.
@@ -727,6 +735,7 @@ func (x *Mute) GetInhibitors() []string {
 // Silence is the state of a silence at one change of it.
 //
 // Example: {"occurred_at": "2026-11-22T15:21:00Z", "silence": {"id": "6f2a", "action": "created", "matcher_sets": [{"matchers": [{"name": "service", "op": "=", "value": "payments"}]}], "ends_at": "2026-11-22T17:21:00Z", "created_by": "dana", "comment": "looking at it"}}
+// Example: {"occurred_at": "2026-11-22T15:40:00Z", "silence": {"id": "6f2a", "action": "expired", "starts_at": "2026-11-22T15:21:00Z", "ends_at": "2026-11-22T15:40:00Z", "updated_at": "2026-11-22T15:40:00Z", "created_by": "dana"}}
 type Silence struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The silence's ID. Required.
@@ -835,7 +844,10 @@ func (x *Silence) GetComment() string {
 	return ""
 }
 
-// MatcherSet is a conjunction of matchers.
+// MatcherSet is a conjunction of matchers. Several sets are a disjunction: here
+// what is of payments and critical, or of the test environment.
+//
+// Example: {"occurred_at": "2026-11-22T15:21:00Z", "silence": {"id": "6f2b", "action": "updated", "matcher_sets": [{"matchers": [{"name": "service", "value": "payments"}, {"name": "severity", "value": "critical"}]}, {"matchers": [{"name": "environment", "value": "test"}]}]}}
 type MatcherSet struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// All of them must match.
@@ -882,6 +894,8 @@ func (x *MatcherSet) GetMatchers() []*Matcher {
 }
 
 // Matcher is one condition on a label.
+//
+// Example: {"occurred_at": "2026-11-22T15:21:00Z", "silence": {"id": "6f2c", "action": "created", "matcher_sets": [{"matchers": [{"name": "service", "op": "=~", "value": "pay.*"}, {"name": "severity", "op": "!=", "value": "info"}]}]}}
 type Matcher struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The label's name.
@@ -949,6 +963,7 @@ func (x *Matcher) GetValue() string {
 // one run (it started, it succeeded) are one change.
 //
 // Example: {"occurred_at": "2026-11-22T15:20:41Z", "service": "payments", "environment": "prod", "change": {"run": "ci/4002", "kind": "rollback", "status": "started", "version": "1.0.0", "previous_version": "2.0.0", "actor": "dana", "url": "https://ci.example/4002", "commit": "3ea65dd", "commits": [{"sha": "3ea65dd", "message": "Round half to even"}]}}
+// Example: {"occurred_at": "2026-11-22T15:18:00Z", "service": "checkout", "environment": "prod", "change": {"kind": "flag", "version": "new-cart=on", "previous_version": "new-cart=off", "actor": "mira", "message": "10 % of the users"}}
 type Change struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The producer's ID of the run.
@@ -1079,6 +1094,7 @@ func (x *Change) GetCommits() []*Commit {
 // time, where at is absent.
 //
 // Example: {"commit": {"sha": "3ea65dd", "repository": "acme/payments", "author": "mira", "at": "2026-11-22T15:09:41Z", "message": "Round half to even", "files": ["pay/round.go"]}}
+// Example: {"commit": {"sha": "77ab012", "repository": "acme/payments", "at": "2026-11-22T15:10:00Z", "message": "Close the body", "diff": "-\tresp, _ := c.Get(u)\n+\tdefer resp.Body.Close()", "url": "https://git.example/acme/payments/commit/77ab012"}}
 type Commit struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The commit's hash. Required.
@@ -1190,6 +1206,7 @@ func (x *Commit) GetUrl() string {
 // Message is what a person or a bot wrote.
 //
 // Example: {"source_id": "p1795360201", "instance": "#incidents", "occurred_at": "2026-11-22T15:20:19.901Z", "message": {"author": "dana", "channel": "#incidents", "text": "looking at the payments errors"}}
+// Example: {"occurred_at": "2026-11-22T15:31:00Z", "message": {"author": "mira", "channel": "#incidents", "thread": "p1795360201", "text": "rolled back", "url": "https://chat.example/p1795360861", "incident": "https://hindcast.example/incidents/01KAP6VZ0000000000000000AA"}}
 type Message struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Who wrote it. Required.
@@ -1285,6 +1302,7 @@ func (x *Message) GetIncident() string {
 // alert.
 //
 // Example: {"occurred_at": "2026-11-22T15:20:30Z", "acknowledgement": {"actor": "dana", "alerts": [{"fingerprint": "5f0c1a2b3d4e5f60"}], "note": "on it"}}
+// Example: {"occurred_at": "2026-11-22T15:20:30Z", "acknowledgement": {"actor": "dana", "incident": "01KAP6VZ0000000000000000AA"}}
 type Acknowledgement struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Who took it. Required.
@@ -1421,6 +1439,8 @@ func (x *SourceStatus) GetDetail() string {
 //
 // Example: {"alert": {"labels": {"alertname": "HighErrors", "service": "payments", "severity": "critical"}, "annotations": {"summary": "5 % of payments fail"}, "starts_at": "2026-11-22T15:20:00Z"}}
 // Example: {"alert": {"labels": {"alertname": "HighErrors", "service": "payments", "severity": "critical"}, "starts_at": "2026-11-22T15:20:00Z", "ended_at": "2026-11-22T15:24:10Z"}}
+// Example: {"instance": "prometheus-0", "occurred_at": "2026-11-22T15:22:00Z", "alert": {"labels": {"alertname": "HighErrors", "service": "payments"}, "starts_at": "2026-11-22T15:20:00Z", "generator_url": "http://prometheus.example/graph?g0.expr=errors", "keep_alive_until": "2026-11-22T15:26:00Z", "firing_seen_at": "2026-11-22T15:22:00Z", "groups": ["{}:{alertname=\"HighErrors\"}"], "instances": ["prometheus-0", "prometheus-1"]}}
+// Example: {"alert": {"labels": {"alertname": "HighErrors", "service": "payments"}, "starts_at": "2026-11-22T15:20:00Z", "firing_seen_at": "2026-11-22T15:22:00Z", "gone_by": "2026-11-22T15:27:00Z"}}
 type Alert struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The labels; their fingerprint is the alert's identity. Required.
@@ -1580,6 +1600,7 @@ func (x *Alert) GetInstances() []string {
 // LogLines is log lines that arrived together.
 //
 // Example: {"service": "payments", "environment": "prod", "log_lines": {"lines": [{"at": "2026-11-22T15:19:58.1Z", "level": "error", "text": "cannot round 0.5: no rule"}]}}
+// Example: {"source_id": "node-1/payments.log/81920", "instance": "node-1", "log_lines": {"streams": [{"service": "payments", "environment": "prod"}, {"service": "checkout", "environment": "prod"}], "lines": [{"at": "2026-11-22T15:19:58.1Z", "text": "level=error cannot round 0.5"}, {"stream": 1, "at": "2026-11-22T15:19:58.3Z", "text": "level=error upstream=payments status=502"}]}}
 type LogLines struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// What lines have in common. A producer whose lines are all of one service
@@ -1647,6 +1668,8 @@ func (x *LogLines) GetCounts() []*LogCount {
 }
 
 // LogStream is what log lines have in common.
+//
+// Example: {"log_lines": {"streams": [{"service": "payments", "environment": "prod", "labels": {"pod": "payments-7d9-x2", "namespace": "shop"}}], "lines": [{"at": "2026-11-22T15:19:58.1Z", "text": "level=error cannot round 0.5"}]}}
 type LogStream struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The service that wrote them.
@@ -1710,7 +1733,10 @@ func (x *LogStream) GetLabels() map[string]string {
 	return nil
 }
 
-// LogLine is one log line.
+// LogLine is one log line. What the text itself says (level=…, trace=…,
+// "service": …) need not be said again.
+//
+// Example: {"service": "payments", "log_lines": {"lines": [{"at": "2026-11-22T15:19:58.1Z", "level": "warn", "version": "2.0.0", "trace": "4bf92f3577b34da6a3ce929d0e0e4736", "metadata": {"caller": "pay/round.go:42"}, "text": "no rule for 0.5"}]}}
 type LogLine struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The index of its stream among the streams.
@@ -1820,7 +1846,8 @@ func (x *LogLine) GetText() string {
 	return ""
 }
 
-// LogCount says how often a pattern was seen in one second.
+// LogCount says how often a pattern was seen in one second. hindcast makes it;
+// producers send lines.
 type LogCount struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The service that wrote the lines.
@@ -1974,7 +2001,8 @@ func (x *LogCount) GetUpstreams() []string {
 	return nil
 }
 
-// Aside is an entry that could not be decoded and was put aside.
+// Aside is an entry that could not be decoded and was put aside. hindcast makes
+// it.
 type Aside struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// What is wrong with it, for people.
