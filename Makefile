@@ -11,6 +11,7 @@ SHELL := bash
 
 CACHE    := $(CURDIR)/.cache
 LINTER   := $(CACHE)/bin/golangci-lint
+BUF      := BUF_CACHE_DIR='$(CACHE)/buf' $(CACHE)/bin/buf
 VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 REVISION ?= $(shell git rev-parse HEAD 2>/dev/null)
 LDFLAGS  := -s -w \
@@ -59,11 +60,22 @@ check: ## Formatting, go vet, tidy and unchanged modules
 	go mod verify
 
 .PHONY: lint
-lint: $(LINTER) ## Run golangci-lint (built once into .cache)
+lint: $(LINTER) proto-check ## Run golangci-lint and buf (built once into .cache)
 	GOLANGCI_LINT_CACHE='$(CACHE)/golangci-lint' $(LINTER) run ./...
 
 $(LINTER): .ci/tools/golangci-lint/go.mod .ci/tools/golangci-lint/go.sum
 	cd .ci/tools/golangci-lint && go build -o $@ github.com/golangci/golangci-lint/v2/cmd/golangci-lint
+
+.PHONY: proto-check
+proto-check: $(CACHE)/bin/buf ## Lint the envelope, and refuse changes that break who reads or writes it
+	cd proto && $(BUF) lint && $(BUF) format --diff --exit-code && $(BUF) breaking --against baseline.binpb
+
+.PHONY: proto-baseline
+proto-baseline: $(CACHE)/bin/buf ## Make the envelope as it is now what later changes must not break (see proto/README.md)
+	cd proto && $(BUF) build --exclude-source-info -o baseline.binpb
+
+$(CACHE)/bin/buf: .ci/tools/buf/go.mod .ci/tools/buf/go.sum
+	cd .ci/tools/buf && go build -o $@ github.com/bufbuild/buf/cmd/buf
 
 .PHONY: cross
 cross: ## Build without cgo for other systems (TARGETS); takes some minutes
