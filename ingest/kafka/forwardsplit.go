@@ -84,10 +84,10 @@ type unit struct {
 
 // unitsOf are the units of a chunk, in the order of its counts.
 func unitsOf(c *event.Chunk) []unit {
-	units := make([]unit, len(c.Counts))
+	units := make([]unit, 0, len(c.Counts))
 	byKey := make(map[event.CountKey]int, len(c.Counts))
 	for i := range c.Counts {
-		units[i].count = &c.Counts[i]
+		units = append(units, unit{count: &c.Counts[i]})
 		if _, ok := byKey[c.Counts[i].CountKey]; !ok {
 			byKey[c.Counts[i].CountKey] = i
 		}

@@ -65,16 +65,15 @@ func describeTopic(ctx context.Context, client *kafkago.Client, topic string, br
 		ResourceType: kafkago.ResourceTypeTopic, ResourceName: topic,
 		ConfigNames: []string{"max.message.bytes", "min.insync.replicas", "retention.ms", "retention.bytes", "cleanup.policy", "unclean.leader.election.enable"},
 	}}})
-	switch {
-	case err != nil:
+	if err != nil {
 		return topicSettings{}, fmt.Errorf("%w: ask for the settings of topic %q: %w", ErrUnavailable, topic, err)
-	case len(response.Resources) != 1 || response.Resources[0].Error != nil:
-		// Not being allowed to know is no reason not to write.
-		return s, nil
 	}
-	s.described = true
-	for _, entry := range response.Resources[0].ConfigEntries {
-		s.set(entry.ConfigName, entry.ConfigValue)
+	for _, resource := range response.Resources {
+		// Not being allowed to know is no reason not to write.
+		s.described = s.described || resource.Error == nil
+		for _, entry := range resource.ConfigEntries {
+			s.set(entry.ConfigName, entry.ConfigValue)
+		}
 	}
 	return s, nil
 }
