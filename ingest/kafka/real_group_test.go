@@ -5,9 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"sync"
 	"testing"
 	"time"
 
+	"github.com/hindcast/hindcast/ingest"
 	"github.com/hindcast/hindcast/ingest/event"
 	"github.com/hindcast/hindcast/ingest/kafka"
 	"github.com/hindcast/hindcast/ingest/kafka/kafkatest"
@@ -115,6 +117,60 @@ func TestRealPendingRangeExpired(t *testing.T) {
 	store.waitFor(t, "after a part of the range had expired", want)
 	second.waitMetric(t, 1, "hindcast_kafka_gaps_total", "topic", topic)
 	waitCommitted(t, &broker.Admin, &c, topic, 0, 25)
+}
+
+// A member whose append hangs, and does not even end when it is cancelled, is
+// left behind by the others; when the append lands in the end, nothing is twice.
+func TestRealLateAppend(t *testing.T) {
+	t.Parallel()
+	broker := kafkatest.Shared(t)
+	topic := broker.Topic(t, 1, nil)
+	c := config(t, broker.Addr(), kafka.Topic{Name: topic, Format: lines})
+	c.RebalanceTimeout, c.BatchRecords = 2*time.Second, 4
+	store, client := newMemory(), broker.Client(t)
+	want := tokens("line", 0, 18)
+	produce(t, client, topic, 0, mapped(want, pushOne)...)
+
+	hangs, release, landed := make(chan struct{}), make(chan struct{}), make(chan error, 1)
+	var once sync.Once
+	zombie := consume(t, ingest.AppenderFunc(func(_ context.Context, batch event.Batch) error {
+		once.Do(func() { close(hangs) })
+		<-release
+		err := store.Append(context.WithoutCancel(t.Context()), batch)
+		landed <- err
+		return err
+	}), c)
+	defer sync.OnceFunc(func() { close(release) })()
+	select {
+	case <-hangs:
+	case <-time.After(patience):
+		t.Fatal("nothing is appended")
+	}
+	zombie.cancel()
+	select {
+	case <-zombie.ended:
+	case <-time.After(patience):
+		t.Fatal("a consumer whose append hangs does not end")
+	}
+	if zombie.err == nil {
+		t.Error("a consumer whose append hangs ended without telling it")
+	}
+	zombie.err = nil
+
+	c.BatchRecords = 7
+	consume(t, store, c)
+	store.waitFor(t, "after another took over", want)
+	waitCommitted(t, &broker.Admin, &c, topic, 0, 18)
+	release <- struct{}{}
+	if err := <-landed; err != nil {
+		t.Fatal(err)
+	}
+	if err := difference(store.kept(), want); err != nil {
+		t.Errorf("after the late append landed: %v", err)
+	}
+	if offset, _, err := broker.Committed(t.Context(), c.Group, topic, 0); err != nil || offset != 18 {
+		t.Errorf("after the late append landed %d is committed, %v; want 18", offset, err)
+	}
 }
 
 // leavePending runs a member that writes the boundary of a chunk and ends before

@@ -247,7 +247,7 @@ type member struct {
 }
 
 // consume runs a consumer until the test ends or it is stopped.
-func consume(t *testing.T, store *memory, c kafka.Config) *member {
+func consume(t *testing.T, store ingest.Appender, c kafka.Config) *member {
 	t.Helper()
 	m := &member{registry: prometheus.NewRegistry(), logs: &logs{}, ended: make(chan struct{})}
 	formats := ingest.DefaultFormats(ingest.FormatOptions{Labels: event.DefaultLabelMap(), Limits: ingest.DefaultLimits()})
