@@ -3,6 +3,7 @@ package e2e
 import (
 	"fmt"
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 )
@@ -15,8 +16,9 @@ type alertmanager struct {
 }
 
 // startAlertmanager runs one that pages through a webhook, and that tells
-// hindcast by its webhook and by its event recorder.
-func startAlertmanager(t *testing.T, binary, address, hindcast, pager string) *alertmanager {
+// hindcast by its webhook and by its event recorder. The recorder may have further
+// outputs, as they stand in the configuration.
+func startAlertmanager(t *testing.T, binary, address, hindcast, pager string, outputs ...string) *alertmanager {
 	t.Helper()
 	config := writeFile(t, "alertmanager.yml", fmt.Sprintf(`
 route:
@@ -37,7 +39,7 @@ event_recorder:
   webhook_outputs:
     - url: %[1]s/ingest/alertmanager/events
       batch: true
-`, hindcast, pager))
+`, hindcast, pager)+strings.Join(outputs, ""))
 	am := &alertmanager{t: t, url: "http://" + address}
 	am.process = start(t, "Alertmanager", binary, "--config.file="+config, "--storage.path="+t.TempDir(),
 		"--web.listen-address="+address, "--cluster.listen-address=", "--enable-feature=event-recorder")
@@ -63,18 +65,28 @@ func (am *alertmanager) alert() alert {
 	return list[0]
 }
 
-// silence silences the service's alerts and returns the silence's ID.
+// silence silences the service's alerts for an hour and returns the silence's ID.
 func (am *alertmanager) silence(by, why string) string {
 	am.t.Helper()
 	now := time.Now().UTC()
-	var created struct {
+	return am.setSilence("", by, why, now, now.Add(time.Hour))
+}
+
+// setSilence makes a silence, or changes the one with the ID.
+func (am *alertmanager) setSilence(id, by, why string, from, to time.Time) string {
+	am.t.Helper()
+	silence := map[string]any{
+		"matchers": []map[string]any{{"name": "service", "value": "payments", "isRegex": false, "isEqual": true}},
+		"startsAt": from, "endsAt": to, "createdBy": by, "comment": why,
+	}
+	if id != "" {
+		silence["id"] = id
+	}
+	var set struct {
 		ID string `json:"silenceID"`
 	}
-	sendJSON(am.t, http.MethodPost, am.url+"/api/v2/silences", map[string]any{
-		"matchers": []map[string]any{{"name": "service", "value": "payments", "isRegex": false, "isEqual": true}},
-		"startsAt": now, "endsAt": now.Add(time.Hour), "createdBy": by, "comment": why,
-	}, &created)
-	return created.ID
+	sendJSON(am.t, http.MethodPost, am.url+"/api/v2/silences", silence, &set)
+	return set.ID
 }
 
 // unsilence deletes a silence.

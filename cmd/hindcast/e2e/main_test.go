@@ -11,6 +11,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/hindcast/hindcast/ingest/kafka/kafkatest"
 	"github.com/hindcast/hindcast/storage/clickhouse/enginetest"
 )
 
@@ -26,7 +27,7 @@ func runAll(m *testing.M) int {
 	}
 	defer os.RemoveAll(dir)
 	buildDir = dir
-	return enginetest.Finish(m.Run())
+	return kafkatest.Finish(enginetest.Finish(m.Run()))
 }
 
 var buildDir string
