@@ -54,6 +54,8 @@ func (c *Consumer) join(ctx context.Context, l *link, w *watcher, topics []strin
 		switch {
 		case ctx.Err() != nil:
 			return context.Cause(ctx)
+		case errors.Is(err, kafkago.RebalanceInProgress):
+			continue // others came or went meanwhile
 		case err != nil:
 			if !failing {
 				c.logger.Warn("cannot join the consumer group; trying again", "group", config.Group, "err", err)
