@@ -250,7 +250,7 @@ func said(r *reader, m *hindcastv1.Message) *event.Message {
 		URL:      r.url("message.url", m.GetUrl()),
 		Incident: r.name("message.incident", m.GetIncident()),
 	}
-	if strings.TrimSpace(told.Text) == "" && !r.restore {
+	if strings.TrimSpace(told.Text) == "" && r.own {
 		r.fail("message.text", body.ClassMissing, "required")
 	}
 	return told

@@ -59,9 +59,10 @@ func (r *reader) name(field, text string) string {
 	return text
 }
 
-// need is a name that must not be empty.
+// need is a name that a producer must not leave empty. What another decoder took
+// without it is taken.
 func (r *reader) need(field, text string) string {
-	if strings.TrimSpace(text) == "" && !r.restore {
+	if strings.TrimSpace(text) == "" && r.own {
 		r.fail(field, body.ClassMissing, "required")
 	}
 	return r.name(field, text)
