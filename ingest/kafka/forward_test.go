@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"reflect"
 	"slices"
 	"strings"
@@ -188,8 +189,9 @@ func testForwardsLargeBatches(t *testing.T, broker *kafkatest.Admin) {
 	if n := total(got); n != lines {
 		t.Errorf("the parts count %d lines, want %d", n, lines)
 	}
-	if len(partitions) != 3 {
-		t.Errorf("records by partition are %v, want all three", partitions)
+	// One that failed for a moment is passed over.
+	if len(partitions) < 2 {
+		t.Errorf("records by partition are %v, want them spread", partitions)
 	}
 	// The same again, as after an answer that was lost.
 	if err := r.Append(t.Context(), batch); err != nil {
@@ -412,5 +414,37 @@ func TestForwarderNeedsItsTopics(t *testing.T) {
 	r.options.Config.Brokers = nil
 	if _, err := NewForwarder(t.Context(), r.options); err == nil || !strings.Contains(err.Error(), "brokers") {
 		t.Errorf("no brokers configured: error is %v", err)
+	}
+}
+
+// Brokers may start later than hindcast.
+func TestForwarderWaitsForBrokers(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	address, ok := l.Addr().(*net.TCPAddr)
+	if !ok {
+		t.Fatalf("the address is %v", l.Addr())
+	}
+	l.Close()
+	c := DefaultConfig()
+	c.Brokers, c.MetadataInterval = []string{address.String()}, 50*time.Millisecond
+	started := make(chan error, 1)
+	go func() {
+		f, err := NewForwarder(t.Context(), ForwarderOptions{Config: c, Wait: 30 * time.Second})
+		if err == nil {
+			f.Close()
+		}
+		started <- err
+	}()
+	select {
+	case err := <-started:
+		t.Fatalf("it did not wait: %v", err)
+	case <-time.After(300 * time.Millisecond):
+	}
+	kafkatest.NewFake(t, kfake.Ports(address.Port), kfake.SeedTopics(1, c.ForwardTopics.Alerts, c.ForwardTopics.Logs))
+	if err := <-started; err != nil {
+		t.Errorf("when the broker was there: %v", err)
 	}
 }
