@@ -129,6 +129,27 @@ func TestLokiInProtobuf(t *testing.T) {
 	}
 }
 
+// TestJSONLinesOverHTTP posts lines as Vector and Fluent Bit do.
+func TestJSONLinesOverHTTP(t *testing.T) {
+	const one, two = `{"timestamp":"2026-02-03T04:00:00Z","service":"payments","message":"one"}`, `{"timestamp":"2026-02-03T04:00:01Z","service":"payments","message":"two"}`
+	for _, tc := range []struct{ mediaType, body string }{
+		{"application/x-ndjson", one + "\n" + two + "\n"},
+		{"application/json", "[" + one + "," + two + "]"},
+		{"application/json", one + two},
+		{"", one + "\n" + two},
+	} {
+		r := newRealRig(t, nil)
+		w := r.post("/ingest/logs", tc.body, "Content-Type", tc.mediaType)
+		if w.Code != 200 || r.store.kept.Len() != 2 {
+			t.Errorf("%q: status %d and %d lines, want 200 and 2: %s", tc.mediaType, w.Code, r.store.kept.Len(), w.Body)
+		}
+	}
+	r := newRealRig(t, nil)
+	if w := r.post("/ingest/logs", one+"\n{\"message\":\n"+two, "Content-Type", "application/x-ndjson"); w.Code != 200 || r.store.kept.Len() != 3 || len(r.store.kept.Asides) != 1 {
+		t.Errorf("a bad line among good ones: status %d, %d facts: %s", w.Code, r.store.kept.Len(), w.Body)
+	}
+}
+
 func TestGitHubSignature(t *testing.T) {
 	body := `{"ref":"refs/heads/main","repository":{"name":"payments","full_name":"acme/payments"},"commits":[{"id":"0a1b2c3d","message":"pool","timestamp":"2026-02-03T04:00:00Z"}]}`
 	sign := func(secret string) string {

@@ -260,3 +260,30 @@ func TestDecodeThatPanics(t *testing.T) {
 		t.Errorf("an error of %d bytes", n)
 	}
 }
+
+// BenchmarkDecode decodes the same lines, in records of many and of one.
+func BenchmarkDecode(b *testing.B) {
+	const lines = 1000
+	d := decodingOf(b, "json-lines")
+	for _, each := range []int{1000, 1} {
+		b.Run(fmt.Sprintf("%d a record", each), func(b *testing.B) {
+			var bodies []string
+			for i := 0; i < lines; i += each {
+				var body strings.Builder
+				for j := range each {
+					fmt.Fprintf(&body, `{"timestamp":"2026-11-22T15:19:08.%06dZ","level":"error","service":"payments","host":"node-1","message":"upstream call failed upstream=ledger status=502 trace=%016x"}`+"\n",
+						i+j, uint64(i+j+1)*0x9e3779b97f4a7c15)
+				}
+				bodies = append(bodies, body.String())
+			}
+			records := recordsOf(0, bodies...)
+			b.ReportAllocs()
+			for b.Loop() {
+				if batch, _ := d.Decode(records); len(batch.Chunks[0].Lines) != lines {
+					b.Fatalf("%d lines", len(batch.Chunks[0].Lines))
+				}
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*lines), "ns/line")
+		})
+	}
+}

@@ -71,6 +71,9 @@ func (b *builder) newAside(class, reason, raw string) event.Aside {
 // asides are all of the push.
 func (b *builder) asides() []event.Aside {
 	p := &b.put
+	if p.longLines+p.badTimes+p.cutMetadata+p.more == 0 {
+		return p.asides
+	}
 	for _, sum := range []struct {
 		n             int
 		class, reason string

@@ -29,7 +29,7 @@ type builder struct {
 	at             place
 	current        *source
 	metadata       []pair
-	reader         lineReader
+	reader         *lineReader
 	counter        counter
 	put            putAside
 }
@@ -59,7 +59,7 @@ func newBuilder(d *Decoder, road event.Road, body []byte, receivedAt time.Time) 
 	b := &builder{d: d, road: road, receivedAt: receivedAt.UTC(), root: "streams", body: string(body)}
 	b.chunk = event.Chunk{ID: event.ChunkID(sum[:16]), ReceivedAt: b.receivedAt, Road: road}
 	b.at = place{stream: -1, entry: -1}
-	b.reader.mask.table, b.reader.defaults = d.fields, d.defaults
+	b.reader = newLineReader(d)
 	b.counter.limit = d.limits.Patterns
 	return b
 }
@@ -208,6 +208,7 @@ func (b *builder) addStream(s *source, service, environment string) int {
 // finish makes the batch. When everything was put aside, the push as a whole is
 // malformed.
 func (b *builder) finish() (event.Batch, error) {
+	b.reader.release()
 	if len(b.chunk.Lines) == 0 && b.put.first != nil {
 		return event.Batch{}, b.put.first
 	}

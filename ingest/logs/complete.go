@@ -17,7 +17,8 @@ import (
 // lines and counts are replaced; nobody else may use the chunk meanwhile.
 func (d *Decoder) Complete(c *event.Chunk) {
 	b := &builder{d: d, chunk: event.Chunk{Streams: slices.Clone(c.Streams)}}
-	b.reader.mask.table, b.reader.defaults = d.fields, d.defaults
+	b.reader = newLineReader(d)
+	defer b.reader.release()
 	b.counter.limit = d.limits.Patterns
 
 	sources := make([]source, len(c.Streams))

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/hindcast/hindcast/ingest/event"
@@ -14,17 +15,23 @@ import (
 type JSONLines struct {
 	d     *Decoder
 	table *jsonTable
+	// objects keeps the memory of those that have done.
+	objects *sync.Pool
 }
 
 // JSONLines makes a decoder of log lines that are JSON objects with the given
 // fields.
 func (d *Decoder) JSONLines(fields JSONFields) *JSONLines {
-	return &JSONLines{d: d, table: newJSONTable(fields, d.labels)}
+	table := newJSONTable(fields, d.labels)
+	return &JSONLines{d: d, table: table, objects: &sync.Pool{New: func() any { return newJSONObject(table) }}}
 }
 
 // WithDefaults is as [Decoder.WithDefaults].
 func (j *JSONLines) WithDefaults(labels event.Labels) *JSONLines {
-	return &JSONLines{d: j.d.WithDefaults(labels), table: j.table}
+	if len(labels) == 0 {
+		return j
+	}
+	return &JSONLines{d: j.d.WithDefaults(labels), table: j.table, objects: j.objects}
 }
 
 // Decode decodes a body of JSON objects, each of which is a log line: one, an
@@ -39,7 +46,12 @@ func (j *JSONLines) WithDefaults(labels event.Labels) *JSONLines {
 func (j *JSONLines) Decode(body []byte, receivedAt time.Time) (event.Batch, error) {
 	b := newBuilder(j.d, event.RoadJSONLines, body, receivedAt)
 	b.root = ""
-	s := jsonLines{b: b, o: newJSONObject(j.table, b.body), sources: map[string]*source{}}
+	s := jsonLines{b: b, o: j.objects.Get().(*jsonObject), sources: map[string]*source{}}
+	s.o.r.s = b.body
+	defer func() {
+		s.o.release()
+		j.objects.Put(s.o)
+	}()
 	if err := s.body(); err != nil {
 		return event.Batch{}, err
 	}

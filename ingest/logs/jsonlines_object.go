@@ -55,8 +55,18 @@ const (
 	maxJSONNames, maxJSONNameBytes = 4096, 256
 )
 
-func newJSONObject(t *jsonTable, body string) *jsonObject {
-	return &jsonObject{table: t, r: jsonReader{s: body}, names: map[string]string{}, found: make([]jsonValue, jsonLabels+len(t.labels))}
+func newJSONObject(t *jsonTable) *jsonObject {
+	return &jsonObject{table: t, names: map[string]string{}, found: make([]jsonValue, jsonLabels+len(t.labels))}
+}
+
+// release lets go of what was read, but for names that may come again.
+func (o *jsonObject) release() {
+	clear(o.fields[:cap(o.fields)])
+	o.forget()
+	o.r = jsonReader{}
+	if len(o.names) == maxJSONNames {
+		clear(o.names)
+	}
 }
 
 // read reads the object that comes.

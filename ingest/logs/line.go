@@ -2,6 +2,7 @@ package logs
 
 import (
 	"strings"
+	"sync"
 
 	"github.com/hindcast/hindcast/ingest/event"
 )
@@ -16,6 +17,26 @@ type lineReader struct {
 	details []pair
 	// defaults counts after everything else.
 	defaults source
+}
+
+// readers keeps the memory of those that have done: a Kafka record is often one
+// line.
+var readers = sync.Pool{New: func() any { return new(lineReader) }}
+
+// newLineReader is a reader for a decoder's lines, to be released.
+func newLineReader(d *Decoder) *lineReader {
+	l := readers.Get().(*lineReader)
+	l.mask.table, l.defaults = d.fields, d.defaults
+	return l
+}
+
+// release gives back a reader, and lets go of the lines. Readings are not valid
+// any more.
+func (l *lineReader) release() {
+	upstreams := l.facets.upstreams[:cap(l.facets.upstreams)]
+	clear(upstreams)
+	*l = lineReader{mask: masker{out: l.mask.out}, facets: facets{upstreams: upstreams[:0]}}
+	readers.Put(l)
 }
 
 // reading is what a line says.
