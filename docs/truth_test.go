@@ -212,7 +212,7 @@ func TestMetrics(t *testing.T) {
 		names = append(names, m[1])
 	}
 	// A metric with labels is not given out before it has a value.
-	for _, dir := range []string{"../ingest", "../correlate/run", "../api", "../cmd/hindcast/server"} {
+	for _, dir := range []string{"../ingest", "../ingest/kafka", "../correlate/run", "../api", "../cmd/hindcast/server"} {
 		for _, f := range sources(t, dir) {
 			ast.Inspect(f, func(n ast.Node) bool {
 				if kv, ok := n.(*ast.KeyValueExpr); ok {
@@ -224,7 +224,7 @@ func TestMetrics(t *testing.T) {
 			})
 		}
 	}
-	metric := regexp.MustCompile(`\bhindcast_(?:ingest|correlate|api|poll|retention|config)_\w+`)
+	metric := regexp.MustCompile(`\bhindcast_(?:ingest|kafka|correlate|api|poll|retention|config)_\w+`)
 	for path, page := range pages(t) {
 		for _, name := range metric.FindAllString(page, -1) {
 			if !slices.Contains(names, strings.TrimSuffix(name, "_bucket")) {
@@ -275,8 +275,11 @@ func TestRefusals(t *testing.T) {
 // TestFlags holds that every flag that a page names exists.
 func TestFlags(t *testing.T) {
 	var help strings.Builder
-	for _, command := range []string{"serve", "demo", "replay", "eval", "check-config", "migrate", "copy"} {
-		out, err := exec.Command(binary, command, "--help").CombinedOutput()
+	for _, command := range []string{
+		"serve", "demo", "replay", "eval", "check-config", "migrate", "copy",
+		"dead-letters list", "dead-letters show", "dead-letters redrive",
+	} {
+		out, err := exec.Command(binary, append(strings.Fields(command), "--help")...).CombinedOutput()
 		if err != nil {
 			t.Fatalf("%s --help: %v\n%s", command, err, out)
 		}
