@@ -19,10 +19,11 @@ LDFLAGS  := -s -w \
 	-X github.com/prometheus/common/version.Revision=$(REVISION)
 
 # What can be set: how long each decoder is fuzzed, what go test is given, which
-# packages are tested, what is built for.
+# packages are tested, flags of hindcast-soak, what is built for.
 FUZZTIME ?= 3s
 TESTFLAGS ?=
 PACKAGES ?= ./...
+SOAKFLAGS ?=
 TARGETS ?= linux/amd64 linux/arm64 darwin/arm64 windows/amd64
 
 # The race detector needs a C compiler; the binary does not.
@@ -96,6 +97,11 @@ bench: ## Measure throughput, latency and memory against their targets (some min
 bench-clickhouse: components ## The same on ClickHouse, with 50 million lines (some ten minutes, 10 GB of disk)
 	set -a; . '$(CACHE)/components.env'; set +a; \
 	go run ./cmd/hindcast-bench -store clickhouse
+
+.PHONY: soak
+soak: components ## A million messages through Kafka while consumers are killed, the broker restarted and the store frozen (some five minutes)
+	set -a; . '$(CACHE)/components.env'; set +a; \
+	go run ./cmd/hindcast-soak $(SOAKFLAGS)
 
 .PHONY: cover
 cover: components ## Tests with coverage, as .cache/cover.html
