@@ -133,7 +133,18 @@ func TestCommitted(t *testing.T) {
 }
 
 func TestKillRestartFreeze(t *testing.T) {
-	b := kafkatest.Start(t, kafkatest.Options{})
+	var dir string
+	t.Run("broker", func(t *testing.T) {
+		b := kafkatest.Start(t, kafkatest.Options{})
+		dir = b.Dir()
+		testKillRestartFreeze(t, b)
+	})
+	if _, err := os.Stat(dir); dir != "" && !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("the folder of a broker that was closed is still there: %v", err)
+	}
+}
+
+func testKillRestartFreeze(t *testing.T, b *kafkatest.Broker) {
 	topic := b.Topic(t, 1, nil)
 	addr, pid := b.Addr(), b.Pid()
 	client := b.Client(t)
@@ -261,19 +272,5 @@ func TestDirIsKept(t *testing.T) {
 	second := kafkatest.Start(t, kafkatest.Options{Dir: dir})
 	if _, err := second.TopicID(within(t), topic); err != nil {
 		t.Errorf("a topic is not in a folder that was used before: %v", err)
-	}
-}
-
-func TestCloseRemovesFolder(t *testing.T) {
-	kafkatest.Shared(t) // skips where there is none
-	b, err := kafkatest.Run(t.Context(), kafkatest.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := b.Close(); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := os.Stat(b.Dir()); !errors.Is(err, os.ErrNotExist) {
-		t.Errorf("the folder is still there: %v", err)
 	}
 }

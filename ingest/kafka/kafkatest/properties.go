@@ -116,6 +116,8 @@ func (b *Broker) properties() string {
 
 		// A topic is there when a test makes it, not when a client asks for it.
 		"auto.create.topics.enable": "false",
+		// Records stay, however old their times are, but where a test says otherwise.
+		"log.retention.ms": "-1",
 		// Tests do not wait.
 		"group.initial.rebalance.delay.ms":       "0",
 		"group.min.session.timeout.ms":           "500",
@@ -123,9 +125,11 @@ func (b *Broker) properties() string {
 		"log.initial.task.delay.ms":              "500",
 		"file.delete.delay.ms":                   "100",
 		"controlled.shutdown.enable":             "true",
-		"broker.heartbeat.interval.ms":           "200",
-		"broker.session.timeout.ms":              "2000",
 		"initial.broker.registration.timeout.ms": "60000",
+		// A killed broker that comes again is let in when the session of its former
+		// life is over. A heartbeat may take half an interval.
+		"broker.session.timeout.ms":    "3000",
+		"broker.heartbeat.interval.ms": "700",
 		// Two cores and little memory are what a test machine has.
 		"num.network.threads":               "2",
 		"num.io.threads":                    "4",
