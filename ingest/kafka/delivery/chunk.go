@@ -82,7 +82,9 @@ func (p *partition) decode(mark Mark, records []Record) chunk {
 	if p.o.Ranges {
 		for i := range c.batch.Chunks {
 			c.batch.Chunks[i].ID = chunkID(c.mark, p.o.Partition, i)
-			c.batch.Chunks[i].ReceivedAt = records[0].Time
+			if c.batch.Chunks[i].ReceivedAt.IsZero() {
+				c.batch.Chunks[i].ReceivedAt = records[0].Time
+			}
 		}
 	}
 	return c
