@@ -33,7 +33,7 @@ type Options struct {
 	// never gets a record without a value: such are dead letters. Of a letter it
 	// sets Error and Record; Run sets the rest.
 	//
-	// For Ranges, the batch's chunks get their ID and ReceivedAt from Run; one
+	// For Ranges, the batch's chunks get their ID from Run, and their ReceivedAt where they have none; one
 	// chunk for all the records is best.
 	Decode func(records []Record) (event.Batch, []DeadLetter)
 	// Ranges says that the records hold log lines: then boundaries are written
