@@ -253,7 +253,7 @@ func (f *fetcher) take(p *page, until int64) (delivery.Fetched, error) {
 		more, err := f.decode(p, out.Next)
 		switch {
 		case err != nil && len(out.Records) > 0:
-			return out, nil //nolint:nilerr // It comes again, when this is what comes first.
+			return out, nil // it comes again, when this is what comes first
 		case err != nil:
 			return delivery.Fetched{}, err
 		case !more:

@@ -8,6 +8,7 @@ import (
 	"maps"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	kafkago "github.com/segmentio/kafka-go"
@@ -222,12 +223,32 @@ func (w *works) begin(at place) (before <-chan struct{}, done func()) {
 // report tells which work did not end.
 func (w *works) report(logger *slog.Logger) {
 	w.mu.Lock()
-	defer w.mu.Unlock()
+	var left []place
 	for at := range w.under {
-		if !w.stuck[at] {
-			logger.Error("the work on a partition does not end: an append hangs although it was cancelled; others take the partition over", "topic", at.topic, "partition", at.partition)
-		}
-		w.stuck[at] = true
+		left = append(left, at)
 	}
+	w.mu.Unlock()
+	for _, at := range left {
+		w.hangs(at, logger, &atomic.Bool{})
+	}
+}
+
+// hangs tells of an append that does not end, unless it has ended just now.
+func (w *works) hangs(at place, logger *slog.Logger, ended *atomic.Bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if ended.Load() || w.under[at] == nil || w.stuck[at] {
+		return
+	}
+	logger.Error("the work on a partition does not end: an append hangs although it was cancelled", "topic", at.topic, "partition", at.partition)
+	w.stuck[at] = true
+	w.metrics.stuck.Set(float64(len(w.stuck)))
+}
+
+// returned tells that it ended after all.
+func (w *works) returned(at place) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	delete(w.stuck, at)
 	w.metrics.stuck.Set(float64(len(w.stuck)))
 }

@@ -104,6 +104,26 @@ func TestAppendThatHangs(t *testing.T) {
 	})
 }
 
+// While nothing ends the generation, only the watchdog tells.
+func TestAppendThatHangsIsTold(t *testing.T) {
+	fake := kafkatest.NewFake(t)
+	topic := fake.Topic(t, 1, nil)
+	r := newRig(t, &fake.Admin, Topic{Name: topic, Format: "deploys"})
+	r.options.Config.AppendTimeout, r.options.Config.RebalanceTimeout = 50*time.Millisecond, 100*time.Millisecond
+	hang := make(chan struct{})
+	r.fail = func(context.Context) error {
+		<-hang
+		return nil
+	}
+	send(t, &fake.Admin, topic, 0, deploy(0))
+	r.start(t)
+	eventually(t, "the watchdog", func() bool { return strings.Contains(r.log.String(), "an append hangs") })
+	close(hang)
+	eventually(t, "nothing stuck", func() bool {
+		return testutil.ToFloat64(gaugeOf(t, r.registry, "hindcast_kafka_stuck_partitions")) == 0
+	})
+}
+
 // One partition that cannot be appended does not stop the others.
 func TestPartitionsAreIndependent(t *testing.T) {
 	broker := &kafkatest.NewFake(t).Admin

@@ -59,7 +59,7 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		}),
 		stuck: f.NewGauge(prometheus.GaugeOpts{
 			Name: "hindcast_kafka_stuck_partitions",
-			Help: "Partitions whose work did not end although it was to; it is not begun anew meanwhile.",
+			Help: "Partitions of which an append hangs although it was cancelled; their work is not begun anew meanwhile.",
 		}),
 		refused: f.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "hindcast_kafka_refused_topics",

@@ -3,6 +3,8 @@ package kafka
 import (
 	"context"
 	"errors"
+	"sync/atomic"
+	"time"
 
 	"github.com/hindcast/hindcast/ingest"
 	"github.com/hindcast/hindcast/ingest/event"
@@ -49,7 +51,7 @@ func (w *worker) run(ctx context.Context) {
 		Decode:        w.decode(topic, format),
 		Ranges:        format.Join != nil,
 		Start:         w.startOf(topic),
-		Sink:          c.options.Appender,
+		Sink:          w.watchdog(),
 		Log:           log,
 		Offsets:       &offsets{in: w.in, topic: w.topic, id: w.id, partition: w.partition, seen: &c.seen},
 		DeadLetters:   c.deadLetters,
@@ -66,8 +68,28 @@ func (w *worker) run(ctx context.Context) {
 	case errors.Is(err, delivery.ErrLost):
 		logger.Debug("a partition is lost", "err", err)
 	default:
+		// Beginning anew would change nothing, and disturb the group.
 		logger.Error("a partition cannot be consumed", "err", err)
+		<-ctx.Done()
 	}
+}
+
+// watchdog appends, and tells of an append that does not heed its time-out: the
+// partition waits for it, in silence otherwise.
+func (w *worker) watchdog() delivery.Appender {
+	c, at := w.c, place{w.topic, w.partition}
+	patience := c.options.Config.AppendTimeout + c.options.Config.stopTimeout()
+	return ingest.AppenderFunc(func(ctx context.Context, b event.Batch) error {
+		var ended atomic.Bool
+		timer := time.AfterFunc(patience, func() { c.works.hangs(at, c.logger, &ended) })
+		defer func() {
+			ended.Store(true)
+			if !timer.Stop() {
+				c.works.returned(at)
+			}
+		}()
+		return c.options.Appender.Append(ctx, b)
+	})
 }
 
 // decode uses the formats that are in force at each batch.
