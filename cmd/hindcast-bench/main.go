@@ -9,10 +9,13 @@
 // and the Go benchmarks of the decoders and the correlator are run first. On
 // ClickHouse the engine, the server and the generator share the machine; the
 // engine is the one that storage/clickhouse/enginetest finds, in a process of its
-// own, and the store is first held against bare inserts into that engine.
+// own, and the store is first held against bare inserts into that engine. With
+// Kafka, log lines from a real broker to ClickHouse are held against the same ones
+// over HTTP.
 //
 //	go run ./cmd/hindcast-bench                      some minutes, 2 GB of disk
 //	go run ./cmd/hindcast-bench -store clickhouse    some ten minutes, 10 GB of disk
+//	go run ./cmd/hindcast-bench -store kafka         some minutes, 2 GB of disk
 //	go run ./cmd/hindcast-bench -short               a smoke run of seconds
 package main
 
@@ -39,7 +42,8 @@ type sizes struct {
 	benchtime string        // of each Go benchmark
 
 	// On ClickHouse: how many of the lines come over HTTP, and what else is
-	// stored; rounds is how often the store is held against bare inserts.
+	// stored; rounds is how often the store is held against bare inserts. On Kafka
+	// pushed and rounds alone: how many lines come over each road, and how often.
 	pushed    int
 	events    int
 	incidents int
@@ -63,6 +67,7 @@ var stores = map[string][2]sizes{
 			pushed: 20_000, events: 3000, incidents: 40, past: 100 * 24 * time.Hour, rounds: 1,
 		},
 	},
+	"kafka": {{pushed: 1_500_000, rounds: 5}, {pushed: 40_000, rounds: 1}},
 }
 
 func main() {
@@ -83,7 +88,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	flags := flag.NewFlagSet("hindcast-bench", flag.ContinueOnError)
 	flags.SetOutput(stderr)
 	short := flags.Bool("short", false, "a smoke run: the same measurements, small and quick; its figures say nothing")
-	store := flags.String("store", "sqlite", "what the server keeps its data in: sqlite or clickhouse")
+	store := flags.String("store", "sqlite", "what the server keeps its data in: sqlite or clickhouse; kafka is clickhouse behind Kafka")
 	var given sizes
 	flags.IntVar(&given.lines, "lines", 0, "log lines that are stored when the rest is measured")
 	flags.DurationVar(&given.spread, "spread", 0, "stretch of time until now that the stored lines are from")
@@ -92,11 +97,11 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	flags.IntVar(&given.probes, "probes", 0, "alerts whose way to the timeline is watched")
 	flags.IntVar(&given.entries, "entries", 0, "entries of the timeline that is read")
 	flags.StringVar(&given.benchtime, "benchtime", "", "of each Go benchmark, as go test takes it; 0 leaves them out")
-	flags.IntVar(&given.pushed, "pushed", 0, "how many of the lines come over HTTP; the others are copied from them inside the engine (ClickHouse)")
+	flags.IntVar(&given.pushed, "pushed", 0, "how many of the lines come over HTTP; the others are copied from them inside the engine (ClickHouse). How many come over either road (Kafka)")
 	flags.IntVar(&given.events, "events", 0, "events that are stored (ClickHouse)")
 	flags.IntVar(&given.incidents, "incidents", 0, "incidents that are stored (ClickHouse)")
 	flags.DurationVar(&given.past, "past", 0, "stretch of time until now that the stored events are from (ClickHouse)")
-	flags.IntVar(&given.rounds, "rounds", 0, "how often the store is held against bare inserts (ClickHouse)")
+	flags.IntVar(&given.rounds, "rounds", 0, "how often the store is held against bare inserts (ClickHouse), and Kafka against HTTP (Kafka)")
 	binary := flags.String("hindcast", "", "the server's binary; built from the source in this folder where it is not given")
 	dir := flags.String("dir", "", "folder for the store, which needs some gigabytes; a temporary one where it is not given. What is made in it is removed")
 	profile := flags.String("profile", "", "folder to write CPU and heap profiles of the Go benchmarks to")
@@ -108,7 +113,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	}
 	base, ok := stores[*store]
 	if !ok {
-		return fmt.Errorf("there is no store %q: want sqlite or clickhouse", *store)
+		return fmt.Errorf("there is no store %q: want sqlite, clickhouse or kafka", *store)
 	}
 	size := base[0]
 	if *short {
@@ -120,9 +125,12 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	}
 	b := &bench{size: size, report: newReport(stderr), profile: *profile}
 	var err error
-	if *store == "clickhouse" {
+	switch *store {
+	case "kafka":
+		err = (&onKafka{onClickHouse: &onClickHouse{bench: b}}).run(ctx, *binary, *dir)
+	case "clickhouse":
 		err = (&onClickHouse{bench: b}).run(ctx, *binary, *dir)
-	} else {
+	default:
 		err = b.run(ctx, *binary, *dir)
 	}
 	b.report.print(stdout)
@@ -160,6 +168,12 @@ func (s *sizes) take(name string, given sizes) {
 }
 
 func (s *sizes) check(store string) error {
+	if store == "kafka" {
+		if s.pushed < linesPerPush || s.rounds < 1 {
+			return fmt.Errorf("sizes are too small: want at least %d pushed lines and a round", linesPerPush)
+		}
+		return nil
+	}
 	if s.lines < linesPerPush || s.firing < 1 || s.probes < 1 || s.entries < 2 || s.stage <= 0 {
 		return fmt.Errorf("sizes are too small: want at least %d lines, an alert, a probe, two entries and some time", linesPerPush)
 	}

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/hindcast/hindcast/ingest/kafka/kafkatest"
 	"github.com/hindcast/hindcast/storage/clickhouse/enginetest"
 )
 
@@ -35,7 +36,7 @@ func TestSmokeRun(t *testing.T) {
 }
 
 func TestBadFlags(t *testing.T) {
-	for _, args := range [][]string{{"-lines=3"}, {"-stage=0"}, {"extra"}, {"-nonsense"}, {"-store=paper"}, {"-store=clickhouse", "-events=3"}} {
+	for _, args := range [][]string{{"-lines=3"}, {"-stage=0"}, {"extra"}, {"-nonsense"}, {"-store=paper"}, {"-store=clickhouse", "-events=3"}, {"-store=kafka", "-pushed=3"}} {
 		var out bytes.Buffer
 		if err := run(t.Context(), args, &out, &out); err == nil {
 			t.Errorf("%q: no error", args)
@@ -77,6 +78,26 @@ func TestSmokeRunOnClickHouse(t *testing.T) {
 	}
 	if strings.Contains(table.String(), "FAILED") {
 		t.Errorf("something failed:\n%s\n%s", &table, &progress)
+	}
+}
+
+// TestSmokeRunOnKafka measures both roads of lines in small, on a real broker and a
+// real engine. What is measured says nothing then.
+func TestSmokeRunOnKafka(t *testing.T) {
+	if testing.Short() {
+		t.Skip("builds and runs servers")
+	}
+	var table, progress bytes.Buffer
+	err := run(t.Context(), []string{"-store=kafka", "-short", "-dir", t.TempDir()}, &table, &progress)
+	noEngine, noBroker := new(enginetest.Unavailable), new(kafkatest.Unavailable)
+	if (errors.As(err, &noEngine) || errors.As(err, &noBroker)) && os.Getenv("CI") != "true" {
+		t.Skip(err)
+	}
+	if err != nil {
+		t.Fatalf("%v\n%s", err, &progress)
+	}
+	if want := "log lines from Kafka to ClickHouse against HTTP"; !strings.Contains(table.String(), want) {
+		t.Errorf("the table lacks %q:\n%s", want, &table)
 	}
 }
 

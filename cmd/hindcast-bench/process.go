@@ -42,6 +42,8 @@ func build(ctx context.Context, dir string) (string, error) {
 // launch says how the server is started.
 type launch struct {
 	binary, dir, store string
+	// args are further ones of serve.
+	args []string
 	// oneCore makes the server use one core at a time, pinned keep to the first.
 	oneCore, pinned bool
 	// engine is the process that runs the store, 0 where there is none.
@@ -55,6 +57,7 @@ func (l launch) start(ctx context.Context) (*server, error) {
 		return nil, err
 	}
 	args := []string{l.binary, "serve", "--store=" + l.store, "--web.listen-address=" + address, "--log.level=warn"}
+	args = append(args, l.args...)
 	if l.pinned {
 		args = append([]string{"taskset", "-c", "0"}, args...)
 	}
