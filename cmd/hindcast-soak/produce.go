@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"maps"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -77,6 +78,17 @@ func (p *producer) acknowledged(r *kgo.Record, err error) {
 	}
 	p.ends[r.Topic][int(r.Partition)] = max(p.ends[r.Topic][int(r.Partition)], r.Offset+1)
 	p.done.Add(1)
+}
+
+// written are the offsets behind the last record, by topic and partition.
+func (p *producer) written() map[string]map[int]int64 {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	ends := make(map[string]map[int]int64, len(p.ends))
+	for topic, of := range p.ends {
+		ends[topic] = maps.Clone(of)
+	}
+	return ends
 }
 
 // end is the offset behind the last record of a topic's first partition.

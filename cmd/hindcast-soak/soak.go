@@ -176,28 +176,31 @@ func (s *soak) soak(ctx context.Context) (err error) {
 // long that took.
 func (s *soak) flow(ctx context.Context, began time.Time) (time.Duration, error) {
 	s.say("producing %s messages, %s a second", count(s.plan.messages), count(s.plan.rate))
+	watching, stop := context.WithCancel(ctx)
+	defer stop()
+	go s.watch(watching)
 	if err := s.producer.run(ctx); err != nil {
 		return 0, err
 	}
 	s.say("produced everything in %.1f s", time.Since(began).Seconds())
 	limit, cancel := context.WithTimeoutCause(ctx, s.plan.limit, fmt.Errorf("not everything was consumed %v after the last message", s.plan.limit))
 	defer cancel()
-	for last := time.Now(); ; {
-		lag, err := s.lag(limit)
-		switch {
-		case limit.Err() != nil:
-			return 0, context.Cause(limit)
-		case err == nil && lag == 0:
+	for {
+		if lag, err := s.lag(limit); err == nil && lag == 0 {
 			s.say("consumed everything")
 			return time.Since(began), nil
-		case err == nil && time.Since(last) > 5*time.Second:
-			s.say("%s messages are left", count(int(lag)))
-			last = time.Now()
 		}
-		select {
-		case <-limit.Done():
+		if !pause(limit, 200*time.Millisecond) {
 			return 0, context.Cause(limit)
-		case <-time.After(200 * time.Millisecond):
+		}
+	}
+}
+
+// watch tells how far it is until ctx is done.
+func (s *soak) watch(ctx context.Context) {
+	for pause(ctx, 5*time.Second) {
+		if lag, err := s.lag(ctx); err == nil {
+			s.say("%s messages are produced, of which %s are left", count(int(s.producer.done.Load())), count(int(lag)))
 		}
 	}
 }
@@ -207,7 +210,7 @@ func (s *soak) flow(ctx context.Context, began time.Time) (time.Duration, error)
 func (s *soak) lag(ctx context.Context) (lag int64, err error) {
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
-	for topic, ends := range s.producer.ends {
+	for topic, ends := range s.producer.written() {
 		for partition, end := range ends {
 			offset, _, err := s.broker.Committed(ctx, group, topic, partition)
 			if err != nil {
