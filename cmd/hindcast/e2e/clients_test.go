@@ -51,6 +51,7 @@ type clients struct {
 	all    []*client
 	to     *atomicURL
 	pause  time.Duration // between attempts
+	rest   time.Duration // after a body was answered 2xx
 	total  atomic.Int64
 	done   chan struct{}
 	finish func()
@@ -146,6 +147,7 @@ func (c *client) post() {
 				c.bodies = append(c.bodies, text)
 				c.acknowledged.Add(1)
 				c.set.total.Add(1)
+				time.Sleep(c.set.rest)
 				break
 			}
 			if c.refused != "" || c.set.ctx.Err() != nil || time.Now().After(deadline) {
