@@ -25,7 +25,7 @@
 // stay whatever their time is, unless a topic's retention.ms says otherwise, which
 // is looked at twice a second. Sessions of groups may be as short as 0.5 s.
 //
-// On two cores a start takes 4 s, a restart after kill -9 4.5 s (the broker waits
-// until its former session of 3 s is over), and memory is 300 MB. With Kafka 4 a
+// On two idle cores a start takes 4 s, a restart after kill -9 some 5 s (the broker waits
+// until its former session of 3 s is over), and memory is some 220 MB. With Kafka 4 a
 // group's offsets vanish with the topic that they are of.
 package kafkatest
