@@ -117,7 +117,7 @@ func (b *batch) records(from int64, mostDecompressed int64) (records []delivery.
 		}
 		size = len(text)
 	}
-	if int64(b.count)*recordLeast > int64(len(text)) {
+	if b.count > len(text)/recordLeast {
 		return nil, 0, errors.New("it has fewer records than it says")
 	}
 	d := decoder{b: text}
@@ -146,7 +146,7 @@ func (b *batch) record(d *decoder) (delivery.Record, error) {
 	r.Offset = b.first + d.varint()
 	r.Key, r.Value = d.varbytes(), d.varbytes()
 	headers := d.varint()
-	if headers < 0 || headers*2 > int64(len(d.b)) {
+	if headers < 0 || headers > int64(len(d.b)/2) {
 		d.fail()
 	}
 	for i := int64(0); i < headers && d.err == nil; i++ {

@@ -227,7 +227,7 @@ func (d *decoder) length(wide bool, least int) int {
 	if n < 0 {
 		return 0
 	}
-	if n*int64(least) > int64(len(d.b)) {
+	if n > int64(len(d.b)/least) {
 		d.fail()
 		return 0
 	}
