@@ -98,6 +98,11 @@ bench-clickhouse: components ## The same on ClickHouse, with 50 million lines (s
 	set -a; . '$(CACHE)/components.env'; set +a; \
 	go run ./cmd/hindcast-bench -store clickhouse
 
+.PHONY: bench-kafka
+bench-kafka: components ## Log lines from Kafka to ClickHouse against the same over HTTP (some five minutes, 2 GB of disk)
+	set -a; . '$(CACHE)/components.env'; set +a; \
+	go run ./cmd/hindcast-bench -store kafka
+
 .PHONY: soak
 soak: components ## A million messages through Kafka while consumers are killed, the broker restarted and the store frozen (some five minutes)
 	set -a; . '$(CACHE)/components.env'; set +a; \

@@ -52,8 +52,8 @@ var (
 		kill: 10 * time.Second, down: time.Second, restarts: 2, freeze: 15 * time.Second, session: 6 * time.Second, limit: 5 * time.Minute,
 	}
 	short = plan{
-		messages: 20_000, facts: 5, partitions: 12, rate: 2500, consumers: 3,
-		kill: 4 * time.Second, down: 300 * time.Millisecond, restarts: 1, freeze: time.Second, session: time.Second, limit: 2 * time.Minute,
+		messages: 10_000, facts: 5, partitions: 12, rate: 2000, consumers: 3,
+		kill: 3 * time.Second, down: 300 * time.Millisecond, restarts: 1, freeze: time.Second, session: time.Second, limit: 2 * time.Minute,
 	}
 )
 

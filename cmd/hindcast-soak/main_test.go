@@ -26,7 +26,7 @@ func TestSmokeRun(t *testing.T) {
 		t.Fatalf("%v\n%s\n%s", err, &result, &progress)
 	}
 	t.Logf("\n%s", &result)
-	for _, want := range []string{"20,000 messages", "1 restarts of the broker, 1 freezes", "soak-lines: 18,000 there", "soak-alerts: 1,000 there", "soak-deploys: 1,000 there", "18,000 in all", "PASS"} {
+	for _, want := range []string{"10,000 messages", "1 restarts of the broker, 1 freezes", "soak-lines: 9,000 there", "soak-alerts: 500 there", "soak-deploys: 500 there", "9,000 in all", "PASS"} {
 		if !strings.Contains(result.String(), want) {
 			t.Errorf("the result lacks %q:\n%s", want, &result)
 		}

@@ -41,25 +41,8 @@ func (s *soak) verify(ctx context.Context, want truth) error {
 			s.print("WRONG: "+format, args...)
 		}
 	}
-	for _, topic := range slices.Sorted(maps.Keys(factQueries)) {
-		got, distinct, err := s.factsOf(ctx, topic)
-		if err != nil {
-			return err
-		}
-		var total uint64
-		for service, n := range want.facts[topic] {
-			if got[service] != n || distinct[service] != n.count {
-				complain("%s, %s: %d there, %d of them different, their numbers add up to %d; want %d, adding up to %d",
-					topic, service, got[service].count, distinct[service], got[service].numbers, n.count, n.numbers)
-			}
-			total += got[service].count
-		}
-		for service, n := range got {
-			if _, ok := want.facts[topic][service]; !ok {
-				complain("%s, %s: %d there that nobody produced", topic, service, n.count)
-			}
-		}
-		s.print("%s: %s there", topic, count(int(total)))
+	if err := s.verifyFacts(ctx, want.facts, complain); err != nil {
+		return err
 	}
 	if err := s.verifyCounts(ctx, want.lines, complain); err != nil {
 		return err
@@ -71,6 +54,30 @@ func (s *soak) verify(ctx context.Context, want truth) error {
 		return fmt.Errorf("%w: %d differences", errWrong, wrong)
 	}
 	s.print("PASS: every fact once, every count exact, no lag")
+	return nil
+}
+
+func (s *soak) verifyFacts(ctx context.Context, want map[string]map[string]sums, complain func(string, ...any)) error {
+	for _, topic := range slices.Sorted(maps.Keys(factQueries)) {
+		got, distinct, err := s.factsOf(ctx, topic)
+		if err != nil {
+			return err
+		}
+		var total uint64
+		for service, n := range want[topic] {
+			if got[service] != n || distinct[service] != n.count {
+				complain("%s, %s: %d there, %d of them different, their numbers add up to %d; want %d, adding up to %d",
+					topic, service, got[service].count, distinct[service], got[service].numbers, n.count, n.numbers)
+			}
+			total += got[service].count
+		}
+		for service, n := range got {
+			if _, ok := want[topic][service]; !ok {
+				complain("%s, %s: %d there that nobody produced", topic, service, n.count)
+			}
+		}
+		s.print("%s: %s there", topic, count(int(total)))
+	}
 	return nil
 }
 
