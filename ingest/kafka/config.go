@@ -99,8 +99,8 @@ type ForwardTopics struct {
 	Outage time.Duration `yaml:"outage"`
 }
 
-// TLS is how connections are encrypted. Files are read again for new
-// connections when they change.
+// TLS is how connections are encrypted. A renewed certificate of ours is taken for
+// new connections; the authorities are read at the start.
 type TLS struct {
 	// Enabled says that the brokers' listener speaks TLS.
 	Enabled bool `yaml:"enabled"`
