@@ -47,7 +47,14 @@ func (s *soak) killing(ctx context.Context) error {
 	if s.plan.kill == 0 {
 		return nil
 	}
-	for n := 0; pause(ctx, s.plan.kill); n++ {
+	ticker := time.NewTicker(s.plan.kill)
+	defer ticker.Stop()
+	for n := 0; ; n++ {
+		select {
+		case <-ticker.C:
+		case <-ctx.Done():
+			return nil
+		}
 		for _, c := range s.consumers {
 			if c.ended() {
 				return fmt.Errorf("%s ended by itself", c.name)
@@ -62,7 +69,6 @@ func (s *soak) killing(ctx context.Context) error {
 			return err
 		}
 	}
-	return nil
 }
 
 // restarting restarts the broker when parts of the messages are produced, in order
