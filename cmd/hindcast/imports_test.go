@@ -56,7 +56,7 @@ var onlyIn = map[string][]string{
 	"go.yaml.in/yaml/...":                        {"cmd/..."},
 	"modernc.org/sqlite/...":                     {"storage/sqlite"},
 	"github.com/ClickHouse/...":                  {"storage/clickhouse", "storage/clickhouse/enginetest/...", "cmd/hindcast-bench"},
-	"github.com/segmentio/kafka-go/...":          {"ingest/kafka", "cmd/hindcast-bench"},
+	"github.com/segmentio/kafka-go/...":          {"ingest/kafka"},
 	"github.com/twmb/franz-go/...":               {"ingest/kafka/kafkatest", "cmd/hindcast-soak", "cmd/hindcast-bench"},
 	"database/sql":                               {"storage/..."},
 	"net/http":                                   {"ingest", "ingest/poll", "ingest/kafka", "ingest/kafka/delivery", "api", "api/...", "storage/clickhouse", "storage/clickhouse/enginetest/...", "cmd/..."},
