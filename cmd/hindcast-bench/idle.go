@@ -97,7 +97,10 @@ func (b *onClickHouse) readTimelines(ctx context.Context) error {
 
 func (b *onClickHouse) readLists(ctx context.Context) error {
 	const limit = 15
-	if err := b.reads(ctx, "incident list, p99", limit, 1, []string{"/incidents"}, ""); err != nil {
+	if err := b.reads(ctx, "incident list, another each time, p99", limit, 1, otherLists(), ""); err != nil {
+		return err
+	}
+	if err := b.reads(ctx, "incident list, the same again, p99", limit, 1, []string{"/incidents"}, ""); err != nil {
 		return err
 	}
 	if err := b.reads(ctx, "incident list of a service, p99", 0, 1, []string{"/incidents?service=svc-07", "/incidents?service=svc-31"}, ""); err != nil {
@@ -109,6 +112,17 @@ func (b *onClickHouse) readLists(ctx context.Context) error {
 		return err
 	}
 	return b.reads(ctx, "incident list, 4 clients, p99", 0, 4, []string{"/incidents"}, "")
+}
+
+// otherLists are as many questions that all have the list's first page as answer
+// and that the server takes for different ones.
+func otherLists() (paths []string) {
+	now := time.Now().UTC()
+	for i := range 1000 {
+		until := url.Values{"to": {now.Add(time.Duration(i) * time.Minute).Format(time.RFC3339)}}
+		paths = append(paths, "/incidents?"+until.Encode())
+	}
+	return paths
 }
 
 // reads measures how long some resources take, one after the other, against a
