@@ -279,6 +279,7 @@ func TestCloseAnswersEverybody(t *testing.T) {
 // When the engine has gone, Close does not try everything that waits.
 func TestCloseWithoutEngine(t *testing.T) {
 	s, proxy, held, release := hold(t, Options{Batching: Batching{Rows: 1}}, "events")
+	alsoHeld, alsoRelease := proxy.HoldNext(insertsInto("events")) // as many as are in flight
 	const senders = 30
 	errs := make(chan error, senders)
 	for i := range senders {
@@ -287,12 +288,14 @@ func TestCloseWithoutEngine(t *testing.T) {
 		}()
 	}
 	<-held
-	until(t, "all wait", func() bool { n, _ := s.QueueDepth(); return n == senders-1 })
+	<-alsoHeld
+	until(t, "all wait", func() bool { n, _ := s.QueueDepth(); return n == senders-inFlight })
 	proxy.Down(true)
 	closed := make(chan error, 1)
 	go func() { closed <- s.Close() }()
 	until(t, "closing", s.life.Ended)
 	release()
+	alsoRelease()
 	if err := <-closed; err != nil {
 		t.Errorf("close: %v", err)
 	}
