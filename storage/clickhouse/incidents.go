@@ -109,11 +109,10 @@ const idAhead = 24 * time.Hour
 var windows = []time.Duration{8 * 24 * time.Hour, 60 * 24 * time.Hour, 0}
 
 func (s *Store) incidents(ctx context.Context, q storage.IncidentQuery) (page storage.IncidentPage, err error) {
-	limit := q.Limit
-	if limit <= 0 {
-		limit = defaultIncidents
+	limit := limitOf(q)
+	if page, ok, err := s.recentPage(ctx, q, limit); ok || err != nil {
+		return page, err
 	}
-	limit = min(limit, maxIncidents)
 	after := incidentPlace{asOf: endless, startedAt: math.MaxInt64}
 	newest := time.Now()
 	if n := s.newest.Load(); n != 0 && n < nanos(newest) {
