@@ -70,7 +70,7 @@ func TestSmokeRunOnClickHouse(t *testing.T) {
 	}
 	for _, want := range []string{
 		"events appended", "through HTTP, mask and ClickHouse", "40,000 of them copied", "disk by log line", "disk by event", "restart to ready",
-		"timeline of 5", "another each time", "incident list, p99", "of a new incident", "memory of the engine",
+		"timeline of 5", "another each time", "incident list, another each time, p99", "incident list, the same again, p99", "of a new incident", "memory of the engine",
 	} {
 		if !strings.Contains(table.String(), want) {
 			t.Errorf("the table lacks %q:\n%s", want, &table)
