@@ -10,6 +10,8 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/klauspost/compress/snappy"
+	"github.com/klauspost/compress/zstd"
 	"github.com/segmentio/kafka-go/compress"
 
 	"github.com/hindcast/hindcast/ingest/kafka/delivery"
@@ -121,7 +123,7 @@ func (b *batch) records(from int64, mostDecompressed int64) (records []delivery.
 		return nil, 0, errors.New("it has fewer records than it says")
 	}
 	d := decoder{b: text}
-	records = make([]delivery.Record, 0, b.count)
+	records = make([]delivery.Record, 0, min(b.count, 1024)) // what it says need not be true
 	for range b.count {
 		one := decoder{b: d.varbytes()}
 		r, err := b.record(&one)
@@ -134,6 +136,10 @@ func (b *batch) records(from int64, mostDecompressed int64) (records []delivery.
 	}
 	return records, size, nil
 }
+
+// mostHeaders is how many headers of a record are kept: each takes some hundred
+// bytes of memory, and two of a batch.
+const mostHeaders = 64
 
 func (b *batch) record(d *decoder) (delivery.Record, error) {
 	var r delivery.Record
@@ -150,11 +156,14 @@ func (b *batch) record(d *decoder) (delivery.Record, error) {
 		d.fail()
 	}
 	for i := int64(0); i < headers && d.err == nil; i++ {
-		if r.Header == nil {
-			r.Header = make(http.Header, headers)
+		name, value := d.varbytes(), d.varbytes()
+		if i >= mostHeaders {
+			continue
 		}
-		name := string(d.varbytes())
-		r.Header.Add(name, string(d.varbytes()))
+		if r.Header == nil {
+			r.Header = make(http.Header)
+		}
+		r.Header.Add(string(name), string(value))
 	}
 	if r.Offset < b.first || r.Offset > b.last {
 		d.fail()
@@ -174,6 +183,14 @@ func decompress(c compress.Compression, b []byte, most int64) ([]byte, error) {
 	if codec == nil {
 		return nil, fmt.Errorf("its compression %d is not known", c)
 	}
+	switch c {
+	case compress.Zstd:
+		return unzstd(b, most)
+	case compress.Snappy:
+		if err := plausibleSnappy(b, most); err != nil {
+			return nil, err
+		}
+	}
 	reader := codec.NewReader(bytes.NewReader(b))
 	defer func() { _ = reader.Close() }()
 	var out bytes.Buffer
@@ -186,6 +203,64 @@ func decompress(c compress.Compression, b []byte, most int64) ([]byte, error) {
 		return nil, fmt.Errorf("it has more than %d bytes when it is decompressed (max_decompressed)", most)
 	}
 	return out.Bytes(), nil
+}
+
+// xerial is how snappy that is cut into frames begins: eight bytes, and eight more
+// of versions.
+var xerial = []byte{0x82, 'S', 'N', 'A', 'P', 'P', 'Y', 0}
+
+const (
+	xerialHead = 16
+	// mostSnappy is how far a block of snappy can expand: a copy of 64 bytes takes
+	// three.
+	mostSnappy = 22
+)
+
+// plausibleSnappy refuses what claims to be larger than is taken, or than it can
+// be: the decoder takes the memory for a whole block before it gives a byte.
+func plausibleSnappy(b []byte, most int64) error {
+	var blocks [][]byte
+	if len(b) >= xerialHead && bytes.HasPrefix(b, xerial) {
+		for rest := b[xerialHead:]; len(rest) > 0; {
+			if len(rest) < 4 || uint64(binary.BigEndian.Uint32(rest)) > uint64(len(rest)-4) {
+				return errors.New("decompress it (snappy): a frame is cut short")
+			}
+			n := int(binary.BigEndian.Uint32(rest))
+			blocks, rest = append(blocks, rest[4:4+n]), rest[4+n:]
+		}
+	} else {
+		blocks = [][]byte{b}
+	}
+	var all int64
+	for _, block := range blocks {
+		n, err := snappy.DecodedLen(block)
+		if err != nil || n > mostSnappy*len(block) {
+			return errors.New("decompress it (snappy): a block claims what it cannot hold")
+		}
+		all += int64(n)
+	}
+	if all > most {
+		return fmt.Errorf("it has more than %d bytes when it is decompressed (max_decompressed)", most)
+	}
+	return nil
+}
+
+// unzstd decompresses with bounds of its own: kafka-go's decoder takes the memory
+// that a frame asks for before it gives a byte.
+func unzstd(b []byte, most int64) ([]byte, error) {
+	reader, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(uint64(max(most, 1))), zstd.WithDecoderLowmem(true))
+	if err != nil {
+		return nil, fmt.Errorf("decompress it (zstd): %w", err)
+	}
+	defer reader.Close()
+	out, err := reader.DecodeAll(b, nil)
+	switch {
+	case errors.Is(err, zstd.ErrDecoderSizeExceeded), err == nil && int64(len(out)) > most:
+		return nil, fmt.Errorf("it has more than %d bytes when it is decompressed (max_decompressed)", most)
+	case err != nil:
+		return nil, fmt.Errorf("decompress it (zstd): %w", err)
+	}
+	return out, nil
 }
 
 // aborted is a transaction that was dropped: records of the producer from the

@@ -251,6 +251,11 @@ func (c *Config) validateTopics(v *problems) {
 	if c.ForwardTopics.Alerts == c.ForwardTopics.Logs {
 		v.add("forward_topics.logs", "must be another topic than that of alerts")
 	}
+	for key, name := range map[string]string{"forward_topics.alerts": c.ForwardTopics.Alerts, "forward_topics.logs": c.ForwardTopics.Logs} {
+		if name == c.DeadLetters && name != "" {
+			v.add(key, "%q is where dead letters are put: what cannot be read would come again for ever", name)
+		}
+	}
 	if c.ForwardTopics.Outage <= 0 {
 		v.add("forward_topics.outage", "must be greater than zero, not %s", c.ForwardTopics.Outage)
 	}

@@ -1,9 +1,11 @@
 package kafka
 
 import (
+	"errors"
 	"fmt"
 	"time"
 
+	"github.com/hindcast/hindcast/ingest"
 	"github.com/hindcast/hindcast/ingest/envelope"
 	"github.com/hindcast/hindcast/ingest/event"
 )
@@ -16,12 +18,12 @@ const recordBytes = 512 << 10
 func encodeFacts(b *event.Batch, most limit, now time.Time) ([]record, error) {
 	p := packer{most: most, time: recordTime(now)}
 	for i := range b.Events {
-		if err := p.add(event.Batch{Events: b.Events[i : i+1]}, "an event"); err != nil {
+		if err := p.addEvent(b.Events[i]); err != nil {
 			return nil, err
 		}
 	}
 	for i := range b.Observations {
-		if err := p.add(event.Batch{Observations: b.Observations[i : i+1]}, "an alert"); err != nil {
+		if err := p.addObservation(b.Observations[i]); err != nil {
 			return nil, err
 		}
 	}
@@ -91,6 +93,32 @@ func (p *packer) add(b event.Batch, what string) error {
 	p.value = append(p.value, encoded...)
 	return nil
 }
+
+// addEvent adds an event. One that is too large goes with the beginning of its
+// payload only: a webhook's payload tells of alerts that are there beside it, and
+// a sender that is refused loses them all.
+func (p *packer) addEvent(e event.Event) error {
+	err := p.add(event.Batch{Events: []event.Event{e}}, "an event")
+	if errors.Is(err, ingest.ErrTooMuch) && len(e.Raw) > keptOfRaw {
+		e.Raw = e.Raw[:keptOfRaw]
+		err = p.add(event.Batch{Events: []event.Event{e}}, "an event")
+	}
+	return err
+}
+
+// addObservation adds a sighting of an alert, as addEvent does.
+func (p *packer) addObservation(o event.Observation) error {
+	err := p.add(event.Batch{Observations: []event.Observation{o}}, "an alert")
+	if errors.Is(err, ingest.ErrTooMuch) && len(o.Raw) > keptOfRaw {
+		o.Raw = o.Raw[:keptOfRaw]
+		err = p.add(event.Batch{Observations: []event.Observation{o}}, "an alert")
+	}
+	return err
+}
+
+// keptOfRaw is how much stays of a payload that is too large with its fact, in
+// bytes.
+const keptOfRaw = 16 << 10
 
 func (p *packer) addAsides(b *event.Batch) error {
 	for i := range b.Asides {
