@@ -45,7 +45,7 @@ func substitute(ts *testscript.TestScript, _ bool, args []string) {
 }
 
 // putLetter puts a record of a topic into the topic of dead letters, as the
-// consumer does: letter TOPIC FORMAT OFFSET VALUE [HEADER=VALUE…].
+// consumer does: letter TOPIC FORMAT OFFSET VALUE [hindcast-cut=…] [HEADER=VALUE…].
 func putLetter(ts *testscript.TestScript, broker *kafkatest.Admin, args []string) {
 	r := &kgo.Record{Topic: ts.Getenv("DEAD"), Key: []byte("key"), Value: []byte(args[3]), Headers: []kgo.RecordHeader{
 		{Key: "hindcast-topic", Value: []byte(args[0])}, {Key: "hindcast-partition", Value: []byte("0")},
@@ -53,7 +53,10 @@ func putLetter(ts *testscript.TestScript, broker *kafkatest.Admin, args []string
 		{Key: "hindcast-error", Value: []byte("service: required")},
 		{Key: "hindcast-at", Value: []byte("2026-11-22T12:01:0" + args[2] + "Z")}, {Key: "hindcast-time", Value: []byte("2026-11-22T12:00:00Z")},
 	}}
-	for _, header := range args[4:] {
+	own := args[4:]
+	cut := slices.DeleteFunc(slices.Clone(own), func(h string) bool { return !strings.HasPrefix(h, "hindcast-cut=") })
+	own = own[len(cut):]
+	for _, header := range slices.Concat(cut, []string{fmt.Sprintf("hindcast-headers=%d", len(own))}, own) {
 		name, value, _ := strings.Cut(header, "=")
 		r.Headers = append(r.Headers, kgo.RecordHeader{Key: name, Value: []byte(value)})
 	}

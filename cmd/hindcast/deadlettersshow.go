@@ -4,8 +4,6 @@ import (
 	"bytes"
 	"encoding/hex"
 	"fmt"
-	"maps"
-	"slices"
 	"time"
 	"unicode"
 	"unicode/utf8"
@@ -69,10 +67,8 @@ func writeLetter(out *bytes.Buffer, l *kafka.Letter) {
 	if l.Cut != "" {
 		field("cut", "it was too large to be kept whole, and lacks "+l.Cut)
 	}
-	for _, name := range slices.Sorted(maps.Keys(l.Header)) {
-		for _, value := range l.Header[name] {
-			field("header", name+": "+value)
-		}
+	for _, h := range l.Headers {
+		field("header", h.Name+": "+string(h.Value))
 	}
 	if l.Key != nil {
 		writeBytes(out, "key", l.Key)

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"hash/crc32"
 	"io"
-	"net/http"
 	"time"
 
 	"github.com/klauspost/compress/snappy"
@@ -137,8 +136,9 @@ func (b *batch) records(from int64, mostDecompressed int64) (records []delivery.
 	return records, size, nil
 }
 
-// mostHeaders is how many headers of a record are kept: each takes some hundred
-// bytes of memory, and two of a batch.
+// mostHeaders is how many headers of a record are kept: each takes 40 bytes of
+// memory or more, and two of a batch. Of a dead letter those that hindcast put
+// before them are kept as well.
 const mostHeaders = 64
 
 func (b *batch) record(d *decoder) (delivery.Record, error) {
@@ -155,16 +155,20 @@ func (b *batch) record(d *decoder) (delivery.Record, error) {
 	if headers < 0 || headers > int64(len(d.b)/2) {
 		d.fail()
 	}
+	most := int64(mostHeaders)
 	for i := int64(0); i < headers && d.err == nil; i++ {
 		name, value := d.varbytes(), d.varbytes()
-		if i >= mostHeaders {
-			continue
+		if i == 0 {
+			if string(name) == headerTopic {
+				most += letterHeaders
+			}
+			r.Headers = make([]delivery.Header, 0, min(headers, most))
 		}
-		if r.Header == nil {
-			r.Header = make(http.Header)
+		if i < most {
+			r.Headers = append(r.Headers, delivery.Header{Name: string(name), Value: value})
 		}
-		r.Header.Add(string(name), string(value))
 	}
+	r.HeadersLeft = int(max(headers-most, 0))
 	if r.Offset < b.first || r.Offset > b.last {
 		d.fail()
 	}

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net/http"
 	"strconv"
 	"strings"
 	"time"
@@ -55,9 +54,8 @@ type Letter struct {
 	// Cut names what is missing of a record that was too large; "" for nothing.
 	Cut        string
 	Key, Value []byte
-	// Header holds the headers that the record had, their names in canonical
-	// form, without those of hindcast.
-	Header http.Header
+	// Headers are those that the record had, as they were.
+	Headers []delivery.Header
 }
 
 // Redriven is whether a letter was written to its topic again.
@@ -154,7 +152,7 @@ func (t *DeadLetterTopic) Scan(ctx context.Context, since time.Time, yield func(
 		if err == nil {
 			err = t.read(ctx, partition, first, end, func(r *delivery.Record) error {
 				place := Place{partition, r.Offset}
-				if mark := r.Header.Get(headerRedrive); mark != "" {
+				if mark := redriveMark(r); mark != "" {
 					remember(states, partition, mark, r.Value)
 					return nil
 				}
@@ -237,7 +235,7 @@ func (t *DeadLetterTopic) Get(ctx context.Context, at Place) (Letter, error) {
 	}
 	var found *Letter
 	err = t.read(ctx, at.Partition, at.Offset, at.Offset+1, func(r *delivery.Record) error {
-		if r.Header.Get(headerRedrive) == "" {
+		if redriveMark(r) == "" {
 			l := letterOf(at, r)
 			found = &l
 		}
@@ -254,23 +252,45 @@ func (t *DeadLetterTopic) Get(ctx context.Context, at Place) (Letter, error) {
 
 // letterOf reads what the headers say.
 func letterOf(place Place, r *delivery.Record) Letter {
+	ours, own := splitHeaders(r.Headers)
 	l := Letter{
-		Place: place, Key: r.Key, Value: r.Value,
-		Topic: r.Header.Get(headerTopic), Format: r.Header.Get(headerFormat), Error: r.Header.Get(headerError), Cut: r.Header.Get(headerCut),
+		Place: place, Key: r.Key, Value: r.Value, Headers: own,
+		Topic: ours[headerTopic], Format: ours[headerFormat], Error: ours[headerError], Cut: ours[headerCut],
 	}
-	l.At, _ = time.Parse(time.RFC3339Nano, r.Header.Get(headerAt))
-	l.Time, _ = time.Parse(time.RFC3339Nano, r.Header.Get(headerTime))
-	err := l.Origin.UnmarshalText([]byte(r.Header.Get(headerPartition) + "/" + r.Header.Get(headerOffset)))
-	if err != nil {
+	l.At, _ = time.Parse(time.RFC3339Nano, ours[headerAt])
+	l.Time, _ = time.Parse(time.RFC3339Nano, ours[headerTime])
+	if err := l.Origin.UnmarshalText([]byte(ours[headerPartition] + "/" + ours[headerOffset])); err != nil {
 		l.Topic = ""
 	}
-	for _, h := range sentHeaders(*r) {
-		if l.Header == nil {
-			l.Header = http.Header{}
-		}
-		l.Header[h.Key] = append(l.Header[h.Key], string(h.Value))
+	if n, err := strconv.Atoi(ours[headerOwn]); l.Cut == "" && l.Topic != "" && (err != nil || n != len(own)) {
+		l.Cut = "some of its headers"
 	}
 	return l
+}
+
+// splitHeaders parts the headers of a letter from those that its record had: ours
+// come first and end with headerOwn. A record that hindcast did not put has none
+// of ours.
+func splitHeaders(list []delivery.Header) (ours map[string]string, own []delivery.Header) {
+	if len(list) == 0 || list[0].Name != headerTopic {
+		return nil, list
+	}
+	ours = make(map[string]string, letterHeaders)
+	for i, h := range list[:min(len(list), letterHeaders)] {
+		ours[h.Name] = string(h.Value)
+		if h.Name == headerOwn {
+			return ours, list[i+1:]
+		}
+	}
+	return nil, list
+}
+
+// redriveMark is what a record says of letters being redriven; "" for a letter.
+func redriveMark(r *delivery.Record) string {
+	if len(r.Headers) == 0 || r.Headers[0].Name != headerRedrive {
+		return ""
+	}
+	return string(r.Headers[0].Value)
 }
 
 // The values of the header that marks what is said of letters being redriven.

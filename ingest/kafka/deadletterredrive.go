@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"time"
 
@@ -101,7 +100,7 @@ func (t *DeadLetterTopic) one(ctx context.Context, log *fetcher, place Place) (L
 			return Letter{}, err
 		}
 		for i := range got.Records {
-			if r := &got.Records[i]; r.Offset == place.Offset && r.Header.Get(headerRedrive) == "" {
+			if r := &got.Records[i]; r.Offset == place.Offset && redriveMark(r) == "" {
 				l := letterOf(place, r)
 				return l, l.Redrivable()
 			}
@@ -140,7 +139,7 @@ func (t *DeadLetterTopic) redriveLot(ctx context.Context, partition int, lot []L
 		if to.partition >= w.settings.Load().partitions {
 			to.partition = anyPartition
 		}
-		r := record{key: l.Key, value: l.Value, headers: headersIn(l), time: l.Time}
+		r := record{key: l.Key, value: l.Value, headers: rawHeaders(l.Headers), time: l.Time}
 		if now := t.now(); !hasTime(r.time) || tooOld(r.time, now, w.settings.Load()) {
 			r.time = recordTime(now)
 			retimed++
@@ -167,10 +166,6 @@ func (t *DeadLetterTopic) redriveLot(ctx context.Context, partition int, lot []L
 // soon.
 func tooOld(at, now time.Time, s *topicSettings) bool {
 	return s.retention >= 0 && now.Sub(at) > s.retention-min(time.Hour, s.retention/2)
-}
-
-func headersIn(l *Letter) []kafkago.Header {
-	return sentHeaders(delivery.Record{Header: maps.Clone(l.Header)})
 }
 
 // mark writes what is said of letters being redriven, behind them.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -16,8 +15,9 @@ import (
 	"github.com/hindcast/hindcast/ingest/kafka/delivery"
 )
 
-// The headers of a record in the topic of dead letters, before those that the
-// record had. Its key and value are the record's own.
+// The headers of a record in the topic of dead letters. They come first, in this
+// order, and end with headerOwn; behind it are those that the record had, as they
+// were, whatever their names. Its key and value are the record's own.
 const (
 	headerTopic     = "hindcast-topic"
 	headerPartition = "hindcast-partition"
@@ -30,12 +30,17 @@ const (
 	headerTime = "hindcast-time"
 	// headerCut says what is missing, where the record was too large to be kept.
 	headerCut = "hindcast-cut"
-	// headerRedrive marks a record that is no letter, but says which letters of
-	// its partition were, or are about to be, written to their topics again.
-	headerRedrive = "hindcast-redrive"
+	// headerOwn says how many headers of the record follow.
+	headerOwn = "hindcast-headers"
 
-	headerPrefix = "hindcast-"
+	// letterHeaders is how many of these there are at most.
+	letterHeaders = 9
 )
+
+// headerRedrive is the first header of a record that is no letter, but says which
+// letters of its partition were, or are about to be, written to their topics
+// again.
+const headerRedrive = "hindcast-redrive"
 
 // deadLetters writes records that could not be decoded to a topic.
 type deadLetters struct{ to *topicWriter }
@@ -93,7 +98,7 @@ func (d *deadLetters) Put(ctx context.Context, letters []delivery.DeadLetter) er
 
 // letterRecord is a letter as it is kept, cut to a size.
 func letterRecord(l *delivery.DeadLetter, most int) record {
-	own := []kafkago.Header{
+	ours := []kafkago.Header{
 		textHeader(headerTopic, l.Topic),
 		textHeader(headerPartition, strconv.Itoa(l.Partition)),
 		textHeader(headerOffset, strconv.FormatInt(l.Offset, 10)),
@@ -102,17 +107,29 @@ func letterRecord(l *delivery.DeadLetter, most int) record {
 		textHeader(headerAt, l.At.UTC().Format(time.RFC3339Nano)),
 	}
 	if hasTime(l.Record.Time) {
-		own = append(own, textHeader(headerTime, l.Record.Time.UTC().Format(time.RFC3339Nano)))
+		ours = append(ours, textHeader(headerTime, l.Record.Time.UTC().Format(time.RFC3339Nano)))
 	}
-	r := record{key: l.Record.Key, value: l.Record.Value, time: recordTime(l.At), headers: append(slices.Clip(own), sentHeaders(l.Record)...)}
-	if r.size() <= most {
+	var cut []string
+	own := rawHeaders(l.Record.Headers)
+	if l.Record.HeadersLeft > 0 {
+		cut = append(cut, fmt.Sprintf("all but %d of %d headers", len(own), len(own)+l.Record.HeadersLeft))
+	}
+	r := record{key: l.Record.Key, value: l.Record.Value, time: recordTime(l.At)}
+	put := func() {
+		r.headers = slices.Clone(ours)
+		if len(cut) > 0 {
+			r.headers = append(r.headers, textHeader(headerCut, strings.Join(cut, ", ")))
+		}
+		r.headers = append(r.headers, textHeader(headerOwn, strconv.Itoa(len(own))))
+		r.headers = append(r.headers, own...)
+	}
+	if put(); r.size() <= most {
 		return r
 	}
 	const note = 160 // what the header about cutting takes
-	var cut []string
-	if r.size()-len(r.value)+note > most && len(r.headers) > len(own) {
-		r.headers = slices.Clip(own)
-		cut = append(cut, "its headers")
+	if r.size()-len(r.value)+note > most && len(own) > 0 {
+		own, cut = nil, []string{"its headers"}
+		put()
 	}
 	if r.size()-len(r.value)+note > most && len(r.key) > 0 {
 		cut = append(cut, fmt.Sprintf("its key of %d bytes", len(r.key)))
@@ -123,7 +140,7 @@ func letterRecord(l *delivery.DeadLetter, most int) record {
 		cut = append(cut, fmt.Sprintf("all but %d of %d bytes of its value", kept, len(r.value)))
 		r.value = r.value[:kept:kept]
 	}
-	r.headers = append(r.headers, textHeader(headerCut, strings.Join(cut, ", ")))
+	put()
 	return r
 }
 
@@ -131,18 +148,13 @@ func textHeader(name, value string) kafkago.Header {
 	return kafkago.Header{Key: name, Value: []byte(value)}
 }
 
-// sentHeaders are the headers that a record came with, without those of ours.
-func sentHeaders(r delivery.Record) []kafkago.Header {
-	var list []kafkago.Header
-	for _, name := range slices.Sorted(maps.Keys(r.Header)) {
-		if len(name) >= len(headerPrefix) && strings.EqualFold(name[:len(headerPrefix)], headerPrefix) {
-			continue
-		}
-		for _, value := range r.Header[name] {
-			list = append(list, textHeader(name, value))
-		}
+// rawHeaders are a record's headers, to be written as they came.
+func rawHeaders(list []delivery.Header) []kafkago.Header {
+	raw := make([]kafkago.Header, len(list))
+	for i, h := range list {
+		raw[i] = kafkago.Header{Key: h.Name, Value: h.Value}
 	}
-	return list
+	return raw
 }
 
 func clipText(s string, most int) string {

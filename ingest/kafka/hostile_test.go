@@ -3,7 +3,6 @@ package kafka
 import (
 	"bytes"
 	"encoding/binary"
-	"net/http"
 	"runtime"
 	"strings"
 	"testing"
@@ -15,6 +14,7 @@ import (
 
 	"github.com/hindcast/hindcast/ingest/envelope"
 	"github.com/hindcast/hindcast/ingest/event"
+	"github.com/hindcast/hindcast/ingest/kafka/delivery"
 )
 
 // allocated is how many bytes a function takes, also those that it lets go.
@@ -86,16 +86,16 @@ func TestManyHeaders(t *testing.T) {
 	record = append(record, make([]byte, 2*headers)...)
 	body := append(binary.AppendVarint(nil, int64(len(record))), record...)
 	b := batch{count: 1, body: body}
-	var got http.Header
+	var got delivery.Record
 	took := allocated(func() {
 		records, _, err := b.records(0, 1<<30)
 		if err != nil || len(records) != 1 {
 			t.Fatalf("got %d records and error %v", len(records), err)
 		}
-		got = records[0].Header
+		got = records[0]
 	})
-	if n := len(got[""]); n != mostHeaders {
-		t.Errorf("%d headers are kept, want %d", n, mostHeaders)
+	if n := len(got.Headers); n != mostHeaders || got.HeadersLeft != headers-mostHeaders {
+		t.Errorf("%d headers are kept and %d left, want %d kept", n, got.HeadersLeft, mostHeaders)
 	}
 	if took > 16<<20 {
 		t.Errorf("they took %d bytes", took)

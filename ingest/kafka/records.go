@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
+	"net/http"
 	"strings"
 	"time"
 
@@ -70,7 +71,20 @@ func (d *Decoding) take(r *delivery.Record, receivedAt time.Time) (batch event.B
 			batch, err = event.Batch{}, fmt.Errorf("the decoder failed, which is a fault of hindcast: %v", p)
 		}
 	}()
-	return d.Format.Take(ingest.Input{Body: r.Value, ReceivedAt: receivedAt, Header: r.Header, Defaults: d.Defaults})
+	return d.Format.Take(ingest.Input{Body: r.Value, ReceivedAt: receivedAt, Header: headerView(r.Headers), Defaults: d.Defaults})
+}
+
+// headerView is a record's headers as decoders look at them: names in any case,
+// as over HTTP.
+func headerView(list []delivery.Header) http.Header {
+	if len(list) == 0 {
+		return nil
+	}
+	view := make(http.Header, len(list))
+	for _, h := range list {
+		view.Add(h.Name, string(h.Value))
+	}
+	return view
 }
 
 // maxError bounds what a dead letter says is wrong, in bytes.

@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net/http"
 	"reflect"
 	"strconv"
 	"strings"
@@ -237,7 +236,7 @@ func TestDecodeDefaults(t *testing.T) {
 func TestDecodeWithHeaders(t *testing.T) {
 	d := decodingOf(t, "github")
 	records := recordsOf(0, `{"ref":"refs/heads/main","repository":{"name":"payments","full_name":"acme/payments"},"commits":[{"id":"0a1b2c3d","message":"pool","timestamp":"2026-02-03T04:00:00Z"}]}`)
-	records[0].Header = http.Header{"X-Github-Event": {"push"}}
+	records[0].Headers = []delivery.Header{{Name: "x-github-EVENT", Value: []byte("push")}, {Name: "X-GitHub-Event"}}
 	if batch, dead := d.Decode(records); len(batch.Events) != 1 || len(dead) > 0 {
 		t.Errorf("events %+v and dead letters %+v, want the commit", batch.Events, dead)
 	}

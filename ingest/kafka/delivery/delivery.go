@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
 	"time"
 
 	"github.com/hindcast/hindcast/ingest/event"
@@ -22,19 +21,25 @@ type Record struct {
 	Time time.Time
 	// Key and Value may be nil.
 	Key, Value []byte
-	// Header holds the record's headers, their names in canonical form. It may
-	// be nil.
-	Header http.Header
+	// Headers are the record's headers as they came: in their order, with
+	// whatever names. There may be none.
+	Headers []Header
+	// HeadersLeft is how many more headers the record has, which are not kept.
+	HeadersLeft int
+}
+
+// Header is one header of a record. Names need not be unique, nor be text; a
+// value may be nil.
+type Header struct {
+	Name  string
+	Value []byte
 }
 
 // size is about what the record holds of memory, in bytes.
 func (r *Record) size() int {
-	n := 96 + len(r.Key) + len(r.Value)
-	for name, values := range r.Header {
-		n += len(name)
-		for _, v := range values {
-			n += len(v)
-		}
+	n := 128 + len(r.Key) + len(r.Value)
+	for i := range r.Headers {
+		n += 40 + len(r.Headers[i].Name) + len(r.Headers[i].Value)
 	}
 	return n
 }
