@@ -28,6 +28,8 @@ const idsAtOnce = 5000
 // that only they needed, and what says that an incident was retired when nothing
 // is left of it.
 func (s *Store) pruneIncidents(ctx context.Context, _ storage.Retention) error {
+	// Also when it fails: a part may have been deleted.
+	defer s.unchanged.forget()
 	now, err := s.engineTime(ctx)
 	if err != nil {
 		return err

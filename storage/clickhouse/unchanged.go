@@ -11,14 +11,14 @@ import (
 
 // unchanged keeps what readers were given and what cannot have changed since:
 // while the latest claim is that of this process, nothing but its own
-// publications changes what is visible. How many claims there are is asked each
+// publications, and retention, changes what is visible. How many claims there are is asked each
 // time, which takes the engine a fraction of the reading. The zero value is
 // empty; it guards itself.
 type unchanged struct {
 	mu      sync.Mutex
 	entries map[any]keptAnswer
-	// changes counts the publications that were begun, those that have ended and
-	// the claims; under is how many publications are under way.
+	// changes counts the publications that were begun, those that have ended, the
+	// claims, and what retention deleted; under is how many publications are under way.
 	changes, under int
 	// notBefore is until when nothing is kept: a publication failed, and may
 	// arrive yet.

@@ -2,6 +2,7 @@ package clickhouse
 
 import (
 	"errors"
+	"fmt"
 	"testing"
 
 	"github.com/hindcast/hindcast/storage"
@@ -43,6 +44,27 @@ func TestUnchanged(t *testing.T) {
 	publishAs(t, a, claimOf(t, a, "a"), titled("one", "fourth"))
 	wantTitle(t, a, "one", "fourth")
 	wantTitle(t, b, "one", "fourth")
+}
+
+// TestUnchangedAfterRetention: what retention deleted is not answered from memory.
+func TestUnchangedAfterRetention(t *testing.T) {
+	s := openProcess(t, enginetest.Shared(t).Database(t))
+	publishAs(t, s, claimOf(t, s, "a"), titled("one", "first"))
+	for range 2 {
+		wantTitle(t, s, "one", "first")
+	}
+	before := s.unchanged.now()
+	// Retention deletes what is a day old: here that is done in its place.
+	if err := s.deleteRows(t.Context(), "revisions", fmt.Sprint(monthOf(titled("one", "").Timeline.Incident.ID)), "1"); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Prune(t.Context(), storage.Retention{}); err != nil {
+		t.Fatalf("prune: %v", err)
+	}
+	wantTitle(t, s, "one", "")
+	if s.unchanged.now() == before {
+		t.Error("an answer that was read beside retention is kept after it")
+	}
 }
 
 // TestUnchangedNotWhilePublishing: what is read beside a publication, or after
