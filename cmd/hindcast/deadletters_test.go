@@ -19,7 +19,7 @@ import (
 )
 
 // TestKafkaScripts runs the binary with a broker, whose address is in $BROKER,
-// and empty topics of the script's own: $DEAD, $DEPLOYS and $LOGS.
+// and empty topics of the script's own: $DEAD, $DEPLOYS, $LOGS and $OTHER.
 func TestKafkaScripts(t *testing.T) {
 	broker := kafkatest.Shared(t)
 	scripts := maps.Clone(commands)
@@ -30,7 +30,7 @@ func TestKafkaScripts(t *testing.T) {
 		Dir: "testdata/kafka",
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("BROKER", broker.Addr())
-			for _, name := range []string{"DEAD", "DEPLOYS", "LOGS"} {
+			for _, name := range []string{"DEAD", "DEPLOYS", "LOGS", "OTHER"} {
 				env.Setenv(name, broker.Topic(t, 1, map[string]string{"retention.ms": "-1"}))
 			}
 			return setup(env)

@@ -26,7 +26,7 @@ func (n *newestLetters) sorted() []letterHead {
 }
 
 func compareLetters(a, b letterHead) int {
-	return cmp.Or(a.At.Compare(b.At), cmp.Compare(a.Place.Partition, b.Place.Partition), cmp.Compare(a.Place.Offset, b.Place.Offset))
+	return cmp.Or(a.At.Compare(b.At), a.Place.Compare(b.Place))
 }
 
 // oldestFirst is a heap of letters.

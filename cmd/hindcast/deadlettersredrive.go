@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -30,7 +31,7 @@ func (deadLettersRedriveCmd) Help() string {
 
 Each letter is redriven once: the topic of dead letters keeps marks of what was. For alerts, events, changes, messages and envelopes that is only tidy: they have identities, and coming twice changes nothing. Log lines have none, and would count twice; so they are left out unless --again is given where it is not known whether they were redriven.
 
-It may be interrupted: it ends what it is at, and the same command goes on with the rest. A letter that was too large to be kept whole cannot be redriven.`,
+It may be interrupted: it ends what it is at, and the same command goes on with the rest. A letter that was too large to be kept whole cannot be redriven. Nor are letters to topics that are neither in kafka.topics nor in kafka.forward_topics: a letter says itself which topic it is of, and whoever may write to the topic of dead letters could name any. --topic=TOPIC, with places or without, redrives to such a topic all the same.`,
 		"hindcast dead-letters redrive --config.file=hindcast.yml 0/17 0/19",
 		"hindcast dead-letters redrive --config.file=hindcast.yml --topic=app-logs --since=1d",
 		"hindcast dead-letters redrive --config.file=hindcast.yml --all --yes")
@@ -38,11 +39,11 @@ It may be interrupted: it ends what it is at, and the same command goes on with 
 
 // Run redrives dead letters.
 func (c *deadLettersRedriveCmd) Run(s *streams) error {
-	filtered := c.All || c.letterFilter != (letterFilter{})
+	filtered := len(c.Places) == 0
 	switch {
-	case len(c.Places) > 0 && filtered:
-		return usageError("name places, or choose with --topic, --format, --since or --all, not both")
-	case len(c.Places) == 0 && !filtered:
+	case len(c.Places) > 0 && (c.All || c.letterFilter != letterFilter{Topic: c.Topic}):
+		return usageError("name places, or choose with --format, --since or --all, not both")
+	case filtered && !c.All && c.letterFilter == letterFilter{}:
 		return usageError("which letters? Name their places, or choose with --topic, --format, --since or --all")
 	}
 	ctx, loaded, topic, stop, err := c.open()
@@ -50,6 +51,9 @@ func (c *deadLettersRedriveCmd) Run(s *streams) error {
 		return err
 	}
 	defer stop()
+	if c.Topic != "" {
+		topic.Allow(c.Topic)
+	}
 	plan, err := c.plan(ctx, topic, ingest.DefaultFormats(loaded.Formats()))
 	if err != nil {
 		return err
@@ -101,7 +105,11 @@ func (c *deadLettersRedriveCmd) plan(ctx context.Context, topic *kafka.DeadLette
 	found := map[kafka.Place]candidate{}
 	states, err := topic.Scan(ctx, c.from(), func(l *kafka.Letter) error {
 		if len(wanted) == 0 && c.takes(l) || wanted[l.Place] {
-			found[l.Place] = candidate{topic: l.Topic, format: l.Format, unfit: l.Redrivable()}
+			unfit := topic.Redrivable(l)
+			if unfit == nil && !c.takes(l) {
+				unfit = fmt.Errorf("the letter at %s is of topic %q, not of %q", l.Place, l.Topic, c.Topic)
+			}
+			found[l.Place] = candidate{topic: l.Topic, format: l.Format, unfit: unfit}
 		}
 		return nil
 	})
@@ -114,13 +122,13 @@ func (c *deadLettersRedriveCmd) plan(ctx context.Context, topic *kafka.DeadLette
 		}
 	}
 	plan := &redrivePlan{to: map[string]int{}}
-	for place, l := range found {
-		state := states[place]
+	for _, place := range slices.SortedFunc(maps.Keys(found), kafka.Place.Compare) {
+		l, state := found[place], states[place]
 		lines := holdsLines(formats, l.format)
 		switch {
 		case l.unfit != nil:
 			plan.unfit++
-			plan.why = l.unfit
+			plan.why = cmp.Or(plan.why, l.unfit)
 			continue
 		case c.Again || state == kafka.NotRedriven:
 		case state == kafka.WasRedriven:

@@ -1,6 +1,7 @@
 package kafka
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -22,6 +23,11 @@ type Place struct {
 
 // String is the place as PARTITION/OFFSET.
 func (p Place) String() string { return fmt.Sprintf("%d/%d", p.Partition, p.Offset) }
+
+// Compare orders places by partition, then by offset.
+func (p Place) Compare(other Place) int {
+	return cmp.Or(cmp.Compare(p.Partition, other.Partition), cmp.Compare(p.Offset, other.Offset))
+}
 
 // MarshalText writes the place as String does.
 func (p Place) MarshalText() ([]byte, error) { return []byte(p.String()), nil }
@@ -87,7 +93,9 @@ type DeadLetterTopic struct {
 	id         topicID
 	partitions int
 	writers    map[string]*topicWriter
-	now        func() time.Time
+	// allowed are the topics that are written to.
+	allowed map[string]bool
+	now     func() time.Time
 }
 
 // OpenDeadLetters connects to the brokers. The error is a [MissingTopic] when
@@ -105,7 +113,11 @@ func OpenDeadLetters(ctx context.Context, c Config) (*DeadLetterTopic, error) {
 	if err != nil {
 		return nil, fmt.Errorf("kafka: %w", err)
 	}
-	t := &DeadLetterTopic{link: l, topic: c.DeadLetters, writers: map[string]*topicWriter{}, now: time.Now}
+	t := &DeadLetterTopic{link: l, topic: c.DeadLetters, writers: map[string]*topicWriter{}, allowed: map[string]bool{}, now: time.Now}
+	for _, topic := range c.Topics {
+		t.allowed[topic.Name] = true
+	}
+	t.allowed[c.ForwardTopics.Alerts], t.allowed[c.ForwardTopics.Logs] = true, true
 	if err := t.find(ctx); err != nil {
 		l.close()
 		return nil, err

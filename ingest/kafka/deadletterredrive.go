@@ -37,18 +37,11 @@ const (
 // ctx's error. Before letters are written, a mark in the topic of dead letters
 // says so, and afterwards another that they were, so that [DeadLetterTopic.Scan]
 // knows what was redriven, and for which letters it is not known. A letter that
-// was cut cannot be redriven.
+// was cut cannot be redriven, nor one for which [DeadLetterTopic.Redrivable] has
+// another reason.
 func (t *DeadLetterTopic) Redrive(ctx context.Context, places []Place, progress func(done int)) (Redrive, error) {
 	var sum Redrive
-	places = slices.Compact(slices.SortedFunc(slices.Values(places), func(a, b Place) int {
-		if a.Partition != b.Partition {
-			return a.Partition - b.Partition
-		}
-		if a.Offset < b.Offset {
-			return -1
-		}
-		return int(min(a.Offset-b.Offset, 1))
-	}))
+	places = slices.Compact(slices.SortedFunc(slices.Values(places), Place.Compare))
 	for len(places) > 0 {
 		partition := places[0].Partition
 		n := slices.IndexFunc(places, func(p Place) bool { return p.Partition != partition })
@@ -102,7 +95,7 @@ func (t *DeadLetterTopic) one(ctx context.Context, log *fetcher, place Place) (L
 		for i := range got.Records {
 			if r := &got.Records[i]; r.Offset == place.Offset && redriveMark(r) == "" {
 				l := letterOf(place, r)
-				return l, l.Redrivable()
+				return l, t.Redrivable(&l)
 			}
 		}
 		from = got.Next
@@ -110,13 +103,22 @@ func (t *DeadLetterTopic) one(ctx context.Context, log *fetcher, place Place) (L
 	return Letter{}, fmt.Errorf("%w at %s", ErrNoLetter, place)
 }
 
-// Redrivable says why a letter cannot be redriven.
-func (l *Letter) Redrivable() error {
+// Allow lets letters of a topic be redriven that is not in the configuration.
+func (t *DeadLetterTopic) Allow(topic string) { t.allowed[topic] = true }
+
+// Redrivable says why a letter cannot be redriven, or must not: anybody who may
+// write to the topic of dead letters could name any topic, so only those that the
+// configuration has, or that were allowed, are written to.
+func (t *DeadLetterTopic) Redrivable(l *Letter) error {
 	switch {
 	case l.Topic == "":
 		return fmt.Errorf("the record at %s does not say which topic it is of", l.Place)
 	case l.Cut != "":
 		return fmt.Errorf("the letter at %s was too large to be kept whole: it lacks %s", l.Place, l.Cut)
+	case l.Topic == t.topic:
+		return fmt.Errorf("the letter at %s names the topic of dead letters itself as its topic", l.Place)
+	case !t.allowed[l.Topic]:
+		return fmt.Errorf("the letter at %s names the topic %q, which is neither in kafka.topics nor in kafka.forward_topics; --topic=%[2]s redrives to it all the same", l.Place, l.Topic)
 	}
 	return nil
 }

@@ -34,6 +34,7 @@ func newLetterRig(t *testing.T, broker *kafkatest.Admin) *letterRig {
 	c.FetchWait = 50 * time.Millisecond
 	c.DeadLetters = broker.Topic(t, 2, nil)
 	source := broker.Topic(t, 4, map[string]string{"retention.ms": "-1"})
+	c.Topics = []Topic{{Name: source, Format: "deploys"}}
 	topic, err := OpenDeadLetters(t.Context(), c)
 	if err != nil {
 		t.Fatal(err)
@@ -187,8 +188,8 @@ func TestLettersWithTooManyHeaders(t *testing.T) {
 	r.put(t, l)
 	letters, _ := r.scan(t, time.Time{})
 	got := letters["many"]
-	if want := fmt.Sprintf("all but %d of %d headers", len(hostileHeaders()), len(hostileHeaders())+36); got.Cut != want || got.Redrivable() == nil {
-		t.Errorf("it lacks %q and may be redriven (%v), want %q", got.Cut, got.Redrivable(), want)
+	if want := fmt.Sprintf("all but %d of %d headers", len(hostileHeaders()), len(hostileHeaders())+36); got.Cut != want || r.Redrivable(&got) == nil {
+		t.Errorf("it lacks %q and may be redriven (%v), want %q", got.Cut, r.Redrivable(&got), want)
 	}
 	if headers := sentText(got.Headers); headers != sentText(hostileHeaders()) {
 		t.Errorf("it is read with the headers\n%s", headers)
@@ -202,9 +203,33 @@ func TestForeignLetters(t *testing.T) {
 		"ours behind another": {{Name: "x"}, {Name: headerTopic, Value: []byte("deploys")}, {Name: headerPartition, Value: []byte("0")}, {Name: headerOffset, Value: []byte("1")}, {Name: headerOwn, Value: []byte("0")}},
 	} {
 		l := letterOf(Place{}, &delivery.Record{Headers: headers})
-		if l.Topic != "" || len(l.Headers) != len(headers) || l.Redrivable() == nil {
+		if l.Topic != "" || len(l.Headers) != len(headers) || new(DeadLetterTopic).Redrivable(&l) == nil {
 			t.Errorf("%s: read as of topic %q with %d headers", name, l.Topic, len(l.Headers))
 		}
+	}
+}
+
+// Where a letter goes is not for whoever wrote it to say.
+func TestRedrivesOnlyToTopicsOfItsOwn(t *testing.T) {
+	fake := kafkatest.NewFake(t)
+	other := fake.Topic(t, 1, map[string]string{"retention.ms": "-1"})
+	r := newLetterRig(t, &fake.Admin)
+	elsewhere, loop := letter("elsewhere"), letter("loop")
+	elsewhere.Topic, loop.Topic = other, r.topic
+	r.put(t, elsewhere, loop)
+	letters, _ := r.scan(t, time.Time{})
+	for _, l := range letters {
+		if sum, err := r.Redrive(t.Context(), []Place{l.Place}, func(int) {}); err == nil || sum.Written != 0 {
+			t.Errorf("redrove %+v to topic %q, which is not in the configuration", sum, l.Topic)
+		}
+	}
+	r.Allow(other)
+	r.Allow(r.topic)
+	if sum, err := r.Redrive(t.Context(), []Place{letters["elsewhere"].Place}, func(int) {}); err != nil || sum.Written != 1 {
+		t.Errorf("to a topic that is allowed: redrove %+v with error %v", sum, err)
+	}
+	if _, err := r.Redrive(t.Context(), []Place{letters["loop"].Place}, func(int) {}); err == nil {
+		t.Error("a letter was redriven to the topic of dead letters")
 	}
 }
 
