@@ -15,8 +15,13 @@ import (
 // candidates, and one is the owner:
 //
 //	stand by ──silent or released──► claim ──► lead ──fenced──► stand by
-//	                                             │
-//	                                        told to end ──► release
+//	   ▲                               │         │
+//	   └────────────failed─────────────┘    told to end ──► release
+//
+// A claim that failed may count all the same: then who led is fenced by an owner
+// that does not know of itself. So nobody claims twice without a look in between:
+// another may have come first. Who sees that nobody leads claims again, and fences
+// what may have been left behind.
 //
 // What is published under a claim that is not the latest is not seen, so two that
 // believe themselves owners do no harm, whatever the times below are. They say how
@@ -40,18 +45,40 @@ const (
 )
 
 // Run follows the store until ctx is done, and returns nil then. Errors of the
-// store are logged and tried again.
+// store are logged and tried again. It is called once.
 //
 // Where the store is a [storage.Lease] the runner stands by while another owner
 // lives, and again when another has taken over; when ctx is done it lets another
 // take over at once. Elsewhere it claims the store when it starts, and returns
 // [storage.ErrFenced] when another has claimed it since.
 func (r *Runner) Run(ctx context.Context) error {
-	for r.lease == nil || r.standBy(ctx) {
-		claim, ok := r.claim(ctx)
-		if !ok {
-			return nil
+	err := r.run(ctx)
+	r.outcome = ErrEnded
+	if err != nil {
+		r.outcome = fmt.Errorf("%w: %w", ErrEnded, err)
+	}
+	close(r.ended)
+	return err
+}
+
+func (r *Runner) run(ctx context.Context) error {
+	retry := firstRetry
+	var failed time.Time
+	for r.lease == nil || r.standBy(ctx, failed) {
+		claim, err := r.store.Claim(ctx, r.options.Owner)
+		if err != nil {
+			if ctx.Err() == nil {
+				r.log.Error("The correlator could not claim the store.", "err", err, "in", retry)
+			}
+			r.setReady(err)
+			if !sleep(ctx, retry) {
+				return nil
+			}
+			retry, failed = min(2*retry, greatestTry), time.Now()
+			continue
 		}
+		r.metrics.takeovers.Inc()
+		retry, failed = firstRetry, time.Time{}
 		if err := r.own(ctx, claim); r.lease == nil || !errors.Is(err, storage.ErrFenced) {
 			return err
 		}
@@ -69,21 +96,29 @@ func (r *Runner) setOwner(is bool) {
 	r.metrics.setOwner(is)
 }
 
-// standBy returns when nobody leads; not ok when ctx was done before.
-func (r *Runner) standBy(ctx context.Context) (ok bool) {
+// standBy returns when nobody leads; not ok when ctx was done before. Trouble is
+// since when the owner may be silent for want of a store that answers; zero: it has
+// no such excuse.
+func (r *Runner) standBy(ctx context.Context, trouble time.Time) (ok bool) {
 	ticker := time.NewTicker(lookEvery)
 	defer ticker.Stop()
-	// leader is who was seen to lead, trouble is since when the owner may be silent
-	// for want of a store that answers.
-	var leader string
-	var trouble time.Time
+	// leader is who was seen to lead. Sign is when it had last said that it lives when
+	// it was first seen: since then it may be dead. Idle is open when it has said so
+	// again.
+	var leader storage.Claim
+	var sign time.Time
+	var idle <-chan chan<- error
 	failing, looked := false, time.Now()
 	for {
+		asked := time.Now()
 		holder, silent, err := r.look(ctx)
 		if ctx.Err() != nil {
 			return false
 		}
 		now := time.Now()
+		if err != nil || silent >= leaseFor {
+			idle = nil
+		}
 		late := now.Sub(looked) >= 2*lookEvery
 		looked = now
 		switch {
@@ -98,9 +133,12 @@ func (r *Runner) standBy(ctx context.Context) (ok bool) {
 		case silent < leaseFor:
 			failing, trouble = false, time.Time{}
 			r.setReady(nil)
-			if holder.Owner != leader {
+			if holder != leader {
 				r.log.Info("Another hindcast derives the timelines. This one stands by.", "owner", holder.Owner)
-				leader = holder.Owner
+				leader, sign, idle = holder, now.Add(-silent), nil
+			}
+			if asked.Add(-silent).Sub(sign) > beatEvery/2 {
+				idle = r.idle
 			}
 		case late && trouble.IsZero():
 			trouble = now
@@ -112,6 +150,8 @@ func (r *Runner) standBy(ctx context.Context) (ok bool) {
 		case <-ctx.Done():
 			return false
 		case <-ticker.C:
+		case a := <-idle:
+			a <- fmt.Errorf("%w: %s", ErrStandsBy, leader.Owner)
 		case c := <-r.config:
 			c.answer <- r.prepare(c.config)
 		}

@@ -23,9 +23,11 @@ import (
 // sharedStore is a store of several processes: alerts, claims, beats, and the
 // timelines that were published under a claim that was the latest.
 type sharedStore struct {
-	mu        sync.Mutex
-	alerts    []event.Observation
-	claim     storage.Claim
+	mu     sync.Mutex
+	alerts []event.Observation
+	claim  storage.Claim
+	// holder is the latest claim that has beaten.
+	holder    storage.Claim
 	beaten    time.Time
 	released  bool
 	published map[event.ID]storage.Claim // the claim that it was last published under
@@ -57,6 +59,12 @@ func (s *sharedStore) owner() string {
 	return s.claim.Owner
 }
 
+func (s *sharedStore) latest() storage.Claim {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.claim
+}
+
 // of is who published an incident last.
 func (s *sharedStore) of(id event.ID) string {
 	s.mu.Lock()
@@ -80,6 +88,10 @@ type sharer struct {
 	publishGate chan struct{}
 	// windowTakes is how long reading takes the first time, in pages of a fifth.
 	windowTakes time.Duration
+	// claimFails is what a claim fails with; when claimCounts it counts all the
+	// same, and only its first sign of life is missing.
+	claimFails  error
+	claimCounts bool
 }
 
 // stop is SIGSTOP, seen from the store; cont is SIGCONT.
@@ -116,9 +128,21 @@ func (p *sharer) Claim(_ context.Context, owner string) (storage.Claim, error) {
 	}
 	p.sharedStore.mu.Lock()
 	defer p.sharedStore.mu.Unlock()
-	p.claim = storage.Claim{Epoch: p.claim.Epoch + 1, Owner: owner}
-	p.beaten, p.released = time.Now(), false
+	if p.claimFails == nil || p.claimCounts {
+		p.claim = storage.Claim{Epoch: p.claim.Epoch + 1, Owner: owner}
+	}
+	if p.claimFails != nil {
+		return storage.Claim{}, p.claimFails
+	}
+	p.holder, p.beaten, p.released = p.claim, time.Now(), false
 	return p.claim, nil
+}
+
+// failClaims lets claims fail, or succeed again.
+func (p *sharer) failClaims(err error, counts bool) {
+	p.sharedStore.mu.Lock()
+	defer p.sharedStore.mu.Unlock()
+	p.claimFails, p.claimCounts = err, counts
 }
 
 func (p *sharer) holds(c storage.Claim) error {
@@ -137,7 +161,7 @@ func (p *sharer) Beat(ctx context.Context, c storage.Claim) error {
 	if err := p.holds(c); err != nil {
 		return err
 	}
-	p.beaten = time.Now()
+	p.holder, p.beaten, p.released = c, time.Now(), false
 	return nil
 }
 
@@ -161,12 +185,12 @@ func (p *sharer) Holder(context.Context) (storage.Claim, time.Duration, error) {
 	p.sharedStore.mu.Lock()
 	defer p.sharedStore.mu.Unlock()
 	switch {
-	case p.claim.Epoch == 0:
+	case p.holder.Epoch == 0:
 		return storage.Claim{}, 0, storage.ErrNotFound
 	case p.released:
-		return p.claim, math.MaxInt64, nil
+		return p.holder, math.MaxInt64, nil
 	}
-	return p.claim, time.Since(p.beaten), nil
+	return p.holder, time.Since(p.beaten), nil
 }
 
 func (p *sharer) Publish(ctx context.Context, c storage.Claim, derived []storage.Derived) error {
@@ -475,6 +499,117 @@ func TestReloadOfACandidate(t *testing.T) {
 		wantOwner(t, s, b, b)
 		if b.options.Config.QuietPeriod != time.Hour {
 			t.Errorf("the quiet period is %v, want that of the reload", b.options.Config.QuietPeriod)
+		}
+	})
+}
+
+// TestFailedClaimLooksAgain: who could not claim does not claim again before it has
+// seen that nobody else has.
+func TestFailedClaimLooksAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSharedStore()
+		a := join(t, s, "a")
+		wantOwner(t, s, a, a)
+		b, c := join(t, s, "b"), join(t, s, "c")
+		wantOwner(t, s, a, a, b, c)
+		b.failClaims(storage.ErrUnavailable, false)
+		c.stop()
+		a.end()
+		time.Sleep(2 * lookEvery) // b tries
+		c.cont()
+		if took := takeOver(t, s, a); took > 2*lookEvery {
+			t.Errorf("the take-over took %v", took)
+		}
+		time.Sleep(beatEvery)
+		b.failClaims(nil, false)
+		time.Sleep(time.Minute)
+		wantOwner(t, s, c, b, c)
+		if n := testutil.ToFloat64(b.metrics.takeovers) + testutil.ToFloat64(c.metrics.takeovers); n != 1 {
+			t.Errorf("%v take-overs, want the one of c", n)
+		}
+		c.end()
+		takeOver(t, s, c)
+		wantOwner(t, s, b, b)
+	})
+}
+
+// TestClaimWithoutASign: a claim that counts and whose owner does not know of it,
+// because its first sign of life failed, fences who led. One leads soon, and for good.
+func TestClaimWithoutASign(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSharedStore()
+		a := join(t, s, "a")
+		wantOwner(t, s, a, a)
+		b, c := join(t, s, "b"), join(t, s, "c")
+		wantOwner(t, s, a, a, b, c)
+		for _, m := range []*member{b, c} {
+			m.failClaims(storage.ErrUnavailable, true)
+		}
+		a.stop()
+		takeOver(t, s, a)
+		a.cont()
+		for _, m := range []*member{b, c} {
+			m.failClaims(nil, false)
+		}
+		began := time.Now()
+		owns := func() (n int) {
+			for _, m := range []*member{a, b, c} {
+				if m.Owns() {
+					n++
+				}
+			}
+			return n
+		}
+		for time.Sleep(beatEvery); owns() != 1; time.Sleep(100 * time.Millisecond) {
+			if time.Since(began) > leaseFor+grace+2*lookEvery {
+				t.Fatalf("%d lead after %v", owns(), time.Since(began))
+			}
+		}
+		time.Sleep(5 * time.Second)
+		epoch := s.latest().Epoch
+		time.Sleep(time.Hour)
+		if now := s.latest().Epoch; now != epoch || owns() != 1 {
+			t.Errorf("%d lead, and claims were made until %d, the last that was needed was %d", owns(), now, epoch)
+		}
+	})
+}
+
+// TestIdleOfACandidate: who asks a process that stands by is told so, once it is
+// certain that another leads.
+func TestIdleOfACandidate(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSharedStore()
+		a := join(t, s, "a")
+		wantOwner(t, s, a, a)
+		b := join(t, s, "b")
+		for range 2 {
+			began := time.Now()
+			if err := b.Idle(t.Context()); !errors.Is(err, ErrStandsBy) {
+				t.Errorf("got error %v, want %v", err, ErrStandsBy)
+			}
+			if took := time.Since(began); took > 2*beatEvery+lookEvery {
+				t.Errorf("that took %v", took)
+			}
+		}
+		if err := a.Idle(t.Context()); err != nil {
+			t.Errorf("the owner: %v", err)
+		}
+
+		// One that begins behind an owner that is dead waits until it leads.
+		b.end()
+		a.stop()
+		c := join(t, s, "c")
+		id := s.alert("behind")
+		if err := c.Idle(t.Context()); err != nil {
+			t.Errorf("behind a dead owner: %v", err)
+		}
+		if got := s.of(id); got != c.name {
+			t.Errorf("%q published what came, want %s", got, c.name)
+		}
+		a.cont()
+		c.end()
+		if err := c.Idle(context.Background()); !errors.Is(err, ErrEnded) {
+			t.Errorf("after the end: got error %v, want %v", err, ErrEnded)
 		}
 	})
 }

@@ -59,10 +59,14 @@ type Runner struct {
 	log     *slog.Logger
 	metrics *metrics
 	wake    chan struct{}
-	idle    chan chan error
+	idle    chan chan<- error
 	config  chan configChange
 
 	owner atomic.Bool
+
+	// ended is closed when Run has ended; outcome is set before.
+	ended   chan struct{}
+	outcome error
 
 	mu    sync.Mutex
 	ready error
@@ -72,6 +76,12 @@ type configChange struct {
 	config correlate.Config
 	answer chan error
 }
+
+// ErrStandsBy says that another process derives the timelines.
+var ErrStandsBy = errors.New("another hindcast derives the timelines")
+
+// ErrEnded says that Run has ended.
+var ErrEnded = errors.New("the correlator has ended")
 
 // errStarting is why a runner is not ready at first.
 var errStarting = errors.New("the correlator is still reading the store")
@@ -101,7 +111,8 @@ func New(store Store, options Options) (*Runner, error) {
 	return &Runner{
 		lease: lease,
 		store: &watched{Store: store}, options: options, log: options.Logger, metrics: newMetrics(options.Registerer),
-		wake: make(chan struct{}, 1), idle: make(chan chan error), config: make(chan configChange),
+		wake: make(chan struct{}, 1), idle: make(chan chan<- error), config: make(chan configChange),
+		ended: make(chan struct{}),
 		ready: errStarting,
 	}, nil
 }
@@ -136,38 +147,45 @@ func (r *Runner) setReady(err error) {
 	r.ready = err
 }
 
-// Idle waits until everything that was appended before the call is reflected
-// in published timelines. While another owner lives, it waits until this runner is
-// the owner, or ctx is done.
+// Idle waits until everything that was appended before the call is reflected in
+// timelines that this runner has published. It begins to wait before Run does, and
+// goes on while the store fails or nobody leads yet. While another owner lives, this
+// one cannot know how far that is: it is [ErrStandsBy] as soon as the other was seen
+// to live, within two beats. When another takes over meanwhile it is
+// [storage.ErrFenced], and when Run has ended [ErrEnded], with what it ended with.
 func (r *Runner) Idle(ctx context.Context) error {
 	answer := make(chan error, 1)
-	select {
-	case r.idle <- answer:
-	case <-ctx.Done():
-		return fmt.Errorf("wait for the correlator: %w", ctx.Err())
+	if err := ask[chan<- error](ctx, r, r.idle, answer, answer); err != nil {
+		return fmt.Errorf("wait for the correlator: %w", err)
 	}
-	select {
-	case err := <-answer:
-		return err
-	case <-ctx.Done():
-		return fmt.Errorf("wait for the correlator: %w", ctx.Err())
-	}
+	return nil
 }
 
 // Reload replaces the configuration and derives everything again with it. On
-// an error the old one stays in force.
+// an error the old one stays in force. Where another process derives, it is for when
+// this one does.
 func (r *Runner) Reload(ctx context.Context, config correlate.Config) error {
-	change := configChange{config, make(chan error, 1)}
+	answer := make(chan error, 1)
+	if err := ask(ctx, r, r.config, configChange{config, answer}, answer); err != nil {
+		return fmt.Errorf("reload the correlator: %w", err)
+	}
+	return nil
+}
+
+// ask gives something to Run and waits for what it answers.
+func ask[T any](ctx context.Context, r *Runner, to chan<- T, what T, answer <-chan error) error {
 	select {
-	case r.config <- change:
+	case to <- what:
+	case <-r.ended:
+		return r.outcome
 	case <-ctx.Done():
-		return fmt.Errorf("reload the correlator: %w", ctx.Err())
+		return ctx.Err()
 	}
 	select {
-	case err := <-change.answer:
+	case err := <-answer: // Run answers whatever it took
 		return err
 	case <-ctx.Done():
-		return fmt.Errorf("reload the correlator: %w", ctx.Err())
+		return ctx.Err()
 	}
 }
 
@@ -197,7 +215,7 @@ func (r *Runner) lead(ctx context.Context, claim storage.Claim) error {
 	ticker := time.NewTicker(lookEvery)
 	defer ticker.Stop()
 	retry := firstRetry
-	var waiting []chan error
+	var waiting []chan<- error
 	for {
 		err := f.cycle(ctx, len(waiting) > 0)
 		switch {
@@ -261,7 +279,7 @@ func (r *Runner) configure(f *follower, config correlate.Config) error {
 	return nil
 }
 
-func answer(waiting []chan error, err error) {
+func answer(waiting []chan<- error, err error) {
 	for _, w := range waiting {
 		w <- err
 	}
@@ -297,25 +315,6 @@ func (r *Runner) pause(ctx context.Context, d time.Duration) bool {
 	case <-t.C:
 	}
 	return true
-}
-
-// claim takes the derived state over, trying until the store lets it; not ok
-// when ctx was done before.
-func (r *Runner) claim(ctx context.Context) (claim storage.Claim, ok bool) {
-	for retry := firstRetry; ; retry = min(2*retry, greatestTry) {
-		c, err := r.store.Claim(ctx, r.options.Owner)
-		if err == nil {
-			r.metrics.takeovers.Inc()
-			return c, true
-		}
-		if ctx.Err() == nil {
-			r.log.Error("The correlator could not claim the store.", "err", err, "in", retry)
-		}
-		r.setReady(err)
-		if !sleep(ctx, retry) {
-			return storage.Claim{}, false
-		}
-	}
 }
 
 // start makes the follower, trying until the store was read; not ok when ctx
