@@ -28,6 +28,9 @@ type owners struct {
 // Claim implements [storage.Derivations]. When another process claims the same
 // epoch at the same time, the greater owner has it, and the other takes the
 // next. A claim is its owner's first sign of life.
+//
+// After an error the claim may count, and who led is fenced: another claim is due,
+// and [Store.Holder] says so to all.
 func (s *Store) Claim(ctx context.Context, owner string) (storage.Claim, error) {
 	leave, err := s.life.Enter()
 	if err != nil {
@@ -38,7 +41,9 @@ func (s *Store) Claim(ctx context.Context, owner string) (storage.Claim, error) 
 	defer s.owners.claiming.Unlock()
 	claim, err := s.newClaim(ctx, owner)
 	if err == nil {
-		err = s.insertBeat(ctx, claim, false)
+		if err = s.insertBeat(ctx, claim, false); err != nil {
+			s.forsake(ctx, claim)
+		}
 	}
 	if err != nil {
 		return storage.Claim{}, fmt.Errorf("claim: %w", err)

@@ -29,6 +29,19 @@ func (s *Store) Release(ctx context.Context, claim storage.Claim) error {
 	return nil
 }
 
+// forsakeTimeout bounds what is done for a claim that failed.
+const forsakeTimeout = 3 * time.Second
+
+// forsake releases a claim of which its owner is not told, because the first sign of
+// life failed: it may have arrived, or arrive yet, and then all would wait for an
+// owner that does not know of itself. They do when this fails too, for as long as an
+// owner may be silent.
+func (s *Store) forsake(ctx context.Context, claim storage.Claim) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), forsakeTimeout)
+	defer cancel()
+	_ = s.insertBeat(ctx, claim, true)
+}
+
 // sign writes a sign of life of the owner of the latest claim, or its last.
 func (s *Store) sign(ctx context.Context, claim storage.Claim, last bool) error {
 	leave, err := s.life.Enter()
@@ -59,7 +72,8 @@ const holderQuery = "SELECT epoch, owner, toUnixTimestamp64Micro(now64(6)) - toU
 	"FROM beats GROUP BY epoch, owner ORDER BY epoch DESC, owner DESC LIMIT 1"
 
 // Holder implements [storage.Lease]. A claim whose owner died before it signed is
-// not seen; the one before it is then silent, so another is made soon.
+// not seen; the one before it can sign no more and is silent soon, so another is
+// made.
 func (s *Store) Holder(ctx context.Context) (storage.Claim, time.Duration, error) {
 	var c storage.Claim
 	leave, err := s.life.Enter()

@@ -72,6 +72,42 @@ func TestLateBeat(t *testing.T) {
 	}
 }
 
+// TestClaimThatFailed: a claim that counts, and whose first sign of life failed or
+// was not answered, holds nobody up: not who led, who is fenced, nor the others.
+func TestClaimThatFailed(t *testing.T) {
+	engine := enginetest.Shared(t)
+	for name, fail := range map[string]func(*enginetest.Proxy){
+		"the sign is lost":         func(p *enginetest.Proxy) { p.RefuseNext(statement("INSERT INTO beats")) },
+		"the sign is not answered": func(p *enginetest.Proxy) { p.DropAnswerNext(statement("INSERT INTO beats")) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			dsn := engine.Database(t)
+			proxy := enginetest.NewProxy(t, engine)
+			a, b := openProcess(t, dsn), openProcess(t, proxy.DSN(dsn))
+			first := claimOf(t, a, "a")
+			fail(proxy)
+			if c, err := b.Claim(t.Context(), "b"); err == nil {
+				t.Fatalf("the claim %+v did not fail", c)
+			}
+			if err := a.Beat(t.Context(), first); !errors.Is(err, storage.ErrFenced) {
+				t.Errorf("who led beats: got error %v, want %v", err, storage.ErrFenced)
+			}
+			if got, silent, err := a.Holder(t.Context()); err != nil || silent != math.MaxInt64 {
+				t.Errorf("holder: got %+v, silent for %v, error %v; want that a claim is due at once", got, silent, err)
+			}
+			again := claimOf(t, a, "a")
+			if err := a.Beat(t.Context(), again); err != nil {
+				t.Errorf("beat of the claim that was due: %v", err)
+			}
+			if got, silent, err := b.Holder(t.Context()); err != nil || got != again || silent == math.MaxInt64 {
+				t.Errorf("holder: got %+v, silent for %v, error %v; want %+v", got, silent, err, again)
+			}
+			publishAs(t, a, again, titled("x", "of a"))
+			wantTitle(t, b, "x", "of a")
+		})
+	}
+}
+
 // TestCandidatesAtOnce: candidates that see the same silence claim at the same
 // time. One of them can beat and publish, and is the holder.
 func TestCandidatesAtOnce(t *testing.T) {
