@@ -38,6 +38,11 @@ var mayImport = map[string][]string{
 	"deploy/...":          {},
 	"docs":                {},
 	"cmd/...":             {"..."},
+	// Children of tests and loads, which know nothing of hindcast. Outside of cmd
+	// only packages for tests use them.
+	"cmd/child/...":                 {"cmd/child"},
+	"ingest/kafka/kafkatest":        {"cmd/child/..."},
+	"storage/clickhouse/enginetest": {"cmd/child/..."},
 	// The copying knows the contract of stores and no backend.
 	"cmd/hindcast/transfer": {"ingest/event", "ingest/envelope", "storage"},
 	// The protocol of a partition knows nothing of Kafka.
@@ -49,6 +54,7 @@ var mayImport = map[string][]string{
 // clock has its place.
 var onlyIn = map[string][]string{
 	module + "/proto/...":                        {"ingest/envelope", "cmd/..."},
+	module + "/cmd/child/...":                    {"cmd/child/...", "cmd/hindcast-bench", "cmd/hindcast-soak", "ingest/kafka/kafkatest", "storage/clickhouse/enginetest"},
 	"github.com/prometheus/alertmanager/...":     {"ingest/alertmanager"},
 	"github.com/grafana/loki/...":                {"ingest/logs", "cmd/hindcast-bench"},
 	"github.com/danielgtaylor/huma/...":          {"api", "api/..."},
@@ -71,7 +77,7 @@ var onlyIn = map[string][]string{
 // use, and what would drag in hundreds of packages.
 var neverLinked = []string{
 	"testing/...", "C", "runtime/cgo",
-	module + "/storage/storagetest", module + "/storage/clickhouse/enginetest/...", module + "/ingest/kafka/kafkatest", "github.com/ebitengine/purego/...",
+	module + "/storage/storagetest", module + "/storage/clickhouse/enginetest/...", module + "/ingest/kafka/kafkatest", module + "/cmd/child/...", "github.com/ebitengine/purego/...",
 	"pgregory.net/rapid/...", "go.uber.org/goleak/...", "github.com/rogpeppe/go-internal/...",
 	"github.com/prometheus/alertmanager/notify/...", "github.com/prometheus/alertmanager/template/...", "github.com/prometheus/alertmanager/types/...",
 	"github.com/prometheus/alertmanager/cluster/...", "github.com/hashicorp/...",
