@@ -82,8 +82,17 @@ func (c *Consumer) leave(group *kafkago.ConsumerGroup, conns *connSet) {
 }
 
 // stopTimeout is how long the end of a generation waits for its work: less than
-// the group waits for its members.
-func (c *Config) stopTimeout() time.Duration { return c.RebalanceTimeout * 3 / 4 }
+// the group waits for its members, and less than it does without a sign of life,
+// as kafka-go sends no heartbeats meanwhile.
+func (c *Config) stopTimeout() time.Duration {
+	return min(c.RebalanceTimeout, c.SessionTimeout) * 3 / 4
+}
+
+// commitTimeout is how long a commit may take. It is not cancelled when the
+// generation ends, so it is shorter than what that end waits.
+func (c *Config) commitTimeout() time.Duration {
+	return min(c.RequestTimeout, c.RebalanceTimeout/2, c.SessionTimeout/2)
+}
 
 // work consumes what a generation assigned until the generation ends, or has to.
 func (s *session) work(ctx context.Context, generation *kafkago.Generation) {
@@ -171,17 +180,16 @@ func (c *Consumer) await(ended <-chan struct{}, left int) {
 }
 
 // start begins the work on a partition, when what was begun on it before has
-// ended.
+// ended. Where that hangs, it waits no longer than its generation lasts: of however
+// many generations, one waits at most.
 func (c *Consumer) start(ctx context.Context, w *worker, ended chan<- struct{}) {
-	before, done := c.works.begin(place{w.topic, w.partition})
+	c.works.all.Add(1)
 	go func() {
 		defer func() { ended <- struct{}{} }()
-		defer done()
-		select {
-		case <-before:
+		defer c.works.all.Done()
+		if done, ok := c.works.begin(ctx, place{w.topic, w.partition}); ok {
+			defer done()
 			w.run(ctx)
-		case <-ctx.Done():
-			<-before
 		}
 	}()
 }
@@ -190,34 +198,42 @@ func (c *Consumer) start(ctx context.Context, w *worker, ended chan<- struct{}) 
 type works struct {
 	metrics *metrics
 	mu      sync.Mutex
-	under   map[place]chan struct{}
-	stuck   map[place]bool
-	all     sync.WaitGroup
+	// under holds a channel for each place that is worked on, which is closed when
+	// the work has ended.
+	under map[place]chan struct{}
+	stuck map[place]bool
+	// all counts the work that is done or waits.
+	all sync.WaitGroup
 }
 
-// begin is called before the work on a partition: it may go on when before is
-// closed. Done is called when it has ended.
-func (w *works) begin(at place) (before <-chan struct{}, done func()) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	last, mine := w.under[at], make(chan struct{})
-	if last == nil {
-		last = make(chan struct{})
-		close(last)
+// begin is called before the work on a partition. It waits until nobody else works
+// on it; not ok when ctx was done before. Done is called when the work has ended.
+func (w *works) begin(ctx context.Context, at place) (done func(), ok bool) {
+	mine := make(chan struct{})
+	for {
+		w.mu.Lock()
+		last := w.under[at]
+		if last == nil {
+			w.under[at] = mine
+		}
+		w.mu.Unlock()
+		if last == nil {
+			break
+		}
+		select {
+		case <-last:
+		case <-ctx.Done():
+			return nil, false
+		}
 	}
-	w.under[at] = mine
-	w.all.Add(1)
-	return last, func() {
+	return func() {
 		w.mu.Lock()
 		defer w.mu.Unlock()
-		if w.under[at] == mine {
-			delete(w.under, at)
-		}
+		delete(w.under, at)
 		delete(w.stuck, at)
 		w.metrics.stuck.Set(float64(len(w.stuck)))
 		close(mine)
-		w.all.Done()
-	}
+	}, true
 }
 
 // report tells which work did not end.

@@ -4,10 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus/testutil"
@@ -101,6 +104,58 @@ func TestAppendThatHangs(t *testing.T) {
 	eventually(t, "all versions", func() bool { return len(r.versions()) == 3 })
 	eventually(t, "nothing stuck", func() bool {
 		return testutil.ToFloat64(gaugeOf(t, r.registry, "hindcast_kafka_stuck_partitions")) == 0
+	})
+}
+
+// Behind an append that hangs, generations come and go without leaving anything
+// behind; and when it ends after all, one goes on.
+func TestGenerationsBehindAnAppendThatHangs(t *testing.T) {
+	c := &Consumer{logger: slog.New(slog.DiscardHandler), metrics: newMetrics(nil)}
+	c.works = works{metrics: c.metrics, under: map[place]chan struct{}{}, stuck: map[place]bool{}}
+	at := place{"topic", 3}
+	synctest.Test(t, func(t *testing.T) {
+		free, ok := c.works.begin(t.Context(), at) // and hangs
+		if !ok {
+			t.Fatal("the first does not begin")
+		}
+		generation := func(ctx context.Context) <-chan struct{} {
+			ended := make(chan struct{}, 1)
+			c.start(ctx, &worker{c: c, assignment: assignment{topic: at.topic, partition: at.partition}}, ended)
+			return ended
+		}
+		before := runtime.NumGoroutine()
+		for range 1000 {
+			ctx, cancel := context.WithCancel(t.Context())
+			ended := generation(ctx)
+			synctest.Wait()
+			cancel()
+			<-ended
+		}
+		synctest.Wait()
+		if n := runtime.NumGoroutine() - before; n > 10 {
+			t.Errorf("1000 generations left %d goroutines behind", n)
+		}
+
+		ctx, cancel := context.WithCancel(t.Context())
+		var turns []int
+		var each sync.WaitGroup
+		for i := range 3 {
+			each.Go(func() {
+				if done, ok := c.works.begin(ctx, at); ok {
+					turns = append(turns, i) // the race detector says whether two are in
+					time.Sleep(time.Second)
+					done()
+				}
+			})
+		}
+		synctest.Wait()
+		free()
+		each.Wait()
+		cancel()
+		if len(turns) != 3 || len(c.works.under) > 0 {
+			t.Errorf("%d of 3 had their turn, and %d are under way", len(turns), len(c.works.under))
+		}
+		c.works.all.Wait()
 	})
 }
 
