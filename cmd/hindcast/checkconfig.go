@@ -28,6 +28,9 @@ func (c *checkConfigCmd) Run(s *streams) error {
 	if err := server.CheckKafka(loaded); err != nil {
 		return fmt.Errorf("%s: %w", c.File, err)
 	}
+	for _, text := range loaded.Kafka.Warnings() {
+		fmt.Fprintf(s.err, "%s: warning: kafka.%s\n", c.File, text)
+	}
 	if _, err := fmt.Fprintf(s.out, "%s is good. In force:\n", c.File); err != nil {
 		return fmt.Errorf("print: %w", err)
 	}

@@ -54,7 +54,9 @@ type Config struct {
 	// as a producer sent it, after decompression. A larger one stops its
 	// partition.
 	MaxDecompressed int64 `yaml:"max_decompressed"`
-	// AppendTimeout is how long one attempt to append may take.
+	// AppendTimeout is how long one attempt to append to the store may take; it is
+	// tried again then. It need not be shorter than the time-outs of the group:
+	// when a partition goes to another process, the attempt is cancelled.
 	AppendTimeout time.Duration `yaml:"append_timeout"`
 	// SessionTimeout is how long after the last sign of life a process loses its
 	// partitions to others.
@@ -132,7 +134,7 @@ type SASL struct {
 	// TokenFile holds the token for oauthbearer, where something else renews it.
 	TokenFile string `yaml:"token_file"`
 	// TokenURL is where a token for oauthbearer is asked for, with OAuth 2 client
-	// credentials.
+	// credentials: https://HOST/PATH, or http for this machine only, without a user.
 	TokenURL string `yaml:"token_url"`
 	// ClientID is the name of the client there.
 	ClientID string `yaml:"client_id"`
@@ -279,7 +281,12 @@ func (c *Config) validateBounds(v *problems) {
 		}
 	}
 	if c.HeartbeatInterval*3 > c.SessionTimeout {
-		v.add("heartbeat_interval", "%s is longer than a third of session_timeout (%s)", c.HeartbeatInterval, c.SessionTimeout)
+		v.add("heartbeat_interval", "%s is longer than a third of session_timeout (%s): a process would be taken for dead when one sign of life is late", c.HeartbeatInterval, c.SessionTimeout)
+	}
+	// A member hears of a rebalance with the answer to a heartbeat, ends its work
+	// in stopTimeout, and joins again: all in the time that the group waits.
+	if c.HeartbeatInterval*4 > c.RebalanceTimeout {
+		v.add("heartbeat_interval", "%s is longer than a quarter of rebalance_timeout (%s): a process would hear too late that partitions are assigned anew, and the group would not wait for it", c.HeartbeatInterval, c.RebalanceTimeout)
 	}
 	for _, n := range []struct {
 		key              string
@@ -343,6 +350,8 @@ func (s *SASL) validate(v *problems) {
 			v.add("sasl.token_url", "is not a URL")
 		case u.Scheme != "https" && u.Scheme != "http", u.Host == "":
 			v.add("sasl.token_url", "want https://HOST/PATH")
+		case u.Scheme == "http" && !loopback(u.Hostname()):
+			v.add("sasl.token_url", "must begin with https: the client's secret is sent there, and http shows it to everybody in between; http is taken for this machine only (localhost, 127.0.0.1, ::1)")
 		case u.User != nil:
 			v.add("sasl.token_url", "must not hold a user or a password")
 		}

@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"pgregory.net/rapid"
+
 	"github.com/hindcast/hindcast/ingest/event"
 )
 
@@ -35,7 +37,8 @@ func TestValidate(t *testing.T) {
 		"dead letters":          {func(c *Config) { c.Topics[0].Name = c.DeadLetters }, []string{"topics[0].name"}},
 		"one topic for both":    {func(c *Config) { c.ForwardTopics.Logs = c.ForwardTopics.Alerts }, []string{"forward_topics.logs"}},
 		"memory":                {func(c *Config) { c.Memory = 2 << 20 }, []string{"memory"}},
-		"heartbeats":            {func(c *Config) { c.HeartbeatInterval = 5 * time.Second }, []string{"heartbeat_interval"}},
+		"heartbeats":            {func(c *Config) { c.HeartbeatInterval = 5 * time.Second }, []string{"heartbeat_interval", "heartbeat_interval"}},
+		"a slow heartbeat":      {func(c *Config) { c.HeartbeatInterval, c.SessionTimeout = 2*time.Second, 45*time.Second }, []string{"heartbeat_interval"}},
 		"zero":                  {func(c *Config) { c.FetchWait, c.BatchRecords = 0, 0 }, []string{"fetch_wait", "batch_records"}},
 		"TLS":                   {func(c *Config) { c.TLS = TLS{CAFile: "x"} }, []string{"tls.enabled"}},
 		"half a certificate":    {func(c *Config) { c.TLS = TLS{Enabled: true, CertFile: "x"} }, []string{"tls.key_file"}},
@@ -51,6 +54,12 @@ func TestValidate(t *testing.T) {
 		"a secret in a URL": {func(c *Config) {
 			c.SASL = SASL{Mechanism: MechanismOAuthBearer, TokenURL: "https://u:s3cret@idp/token", ClientID: "c", ClientSecretFile: "f"}
 		}, []string{"sasl.token_url"}},
+		"a token over HTTP": {func(c *Config) {
+			c.SASL = SASL{Mechanism: MechanismOAuthBearer, TokenURL: "http://idp/token?x=s3cret", ClientID: "c", ClientSecretFile: "f"}
+		}, []string{"sasl.token_url"}},
+		"a token from this machine": {func(c *Config) {
+			c.SASL = SASL{Mechanism: MechanismOAuthBearer, TokenURL: "http://[::1]:8080/token", ClientID: "c", ClientSecretFile: "f"}
+		}, nil},
 		"both tokens": {func(c *Config) {
 			c.SASL = SASL{Mechanism: MechanismOAuthBearer, TokenURL: "https://idp/token", TokenFile: "f", ClientID: "c", ClientSecretFile: "f"}
 		}, []string{"sasl.token_file"}},
@@ -77,6 +86,64 @@ func TestValidate(t *testing.T) {
 				t.Errorf("told of %q, want %q", got, c.want)
 			}
 		})
+	}
+}
+
+// Whatever is valid, the time-outs fit into one another.
+func TestTimeoutsFit(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		c := DefaultConfig()
+		draw := func(name string) time.Duration {
+			return time.Duration(rapid.Int64Range(1, maxTimeout.Milliseconds()).Draw(t, name)) * time.Millisecond
+		}
+		c.SessionTimeout, c.RebalanceTimeout, c.RequestTimeout, c.AppendTimeout = draw("session"), draw("rebalance"), draw("request"), draw("append")
+		c.HeartbeatInterval = max(min(c.SessionTimeout, c.RebalanceTimeout)/time.Duration(rapid.IntRange(1, 12).Draw(t, "part")), time.Millisecond)
+		if c.Validate() != nil {
+			return
+		}
+		if c.HeartbeatInterval+c.stopTimeout() > c.RebalanceTimeout {
+			t.Errorf("a member hears of a rebalance after %s, ends its work in %s, and the group waits for %s", c.HeartbeatInterval, c.stopTimeout(), c.RebalanceTimeout)
+		}
+		if c.stopTimeout() >= c.SessionTimeout {
+			t.Errorf("a member sends no sign of life for %s, and is lost after %s", c.stopTimeout(), c.SessionTimeout)
+		}
+		if c.commitTimeout() >= c.stopTimeout() {
+			t.Errorf("a commit may take %s, and is waited for for %s", c.commitTimeout(), c.stopTimeout())
+		}
+	})
+}
+
+func TestWarnings(t *testing.T) {
+	plain, bearer := SASL{Mechanism: MechanismPlain}, SASL{Mechanism: MechanismOAuthBearer}
+	for name, c := range map[string]struct {
+		brokers string
+		tls     TLS
+		sasl    SASL
+		// want are parts of the warnings.
+		want []string
+	}{
+		"no SASL":          {"kafka-1:9092", TLS{}, SASL{}, nil},
+		"plain":            {"kafka-1:9092", TLS{}, plain, []string{"tls.enabled: plain sends the password to kafka-1:9092 without TLS"}},
+		"plain over TLS":   {"kafka-1:9092", TLS{Enabled: true}, plain, nil},
+		"scram":            {"kafka-1:9092", TLS{}, SASL{Mechanism: MechanismScramSHA256}, nil},
+		"a token":          {"10.0.0.1:9092", TLS{}, bearer, []string{"sends the token to 10.0.0.1:9092"}},
+		"this machine":     {"localhost:9092 127.0.0.1:9092 [::1]:9092 kafka.localhost:1 [::ffff:127.0.0.1]:9092 127.8.8.8:1", TLS{}, plain, nil},
+		"among others":     {"localhost:9092 localhost.example:9092", TLS{}, plain, []string{"to localhost.example:9092"}},
+		"any certificate":  {"kafka-1:9092", TLS{Enabled: true, InsecureSkipVerify: true}, bearer, []string{"tls.insecure_skip_verify: oauthbearer sends the token"}},
+		"no secret is out": {"kafka-1:9092", TLS{Enabled: true, InsecureSkipVerify: true}, SASL{Mechanism: MechanismScramSHA512}, nil},
+	} {
+		config := DefaultConfig()
+		config.Brokers, config.TLS, config.SASL = strings.Fields(c.brokers), c.tls, c.sasl
+		got := config.Warnings()
+		if len(got) != len(c.want) {
+			t.Errorf("%s: warned of %q, want %q", name, got, c.want)
+			continue
+		}
+		for i, want := range c.want {
+			if !strings.Contains(got[i], want) {
+				t.Errorf("%s: warned of %q, want %q", name, got[i], want)
+			}
+		}
 	}
 }
 

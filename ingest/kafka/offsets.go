@@ -7,7 +7,6 @@ import (
 	"net"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	kafkago "github.com/segmentio/kafka-go"
 
@@ -105,7 +104,7 @@ func (o *offsets) Commit(ctx context.Context, mark delivery.Mark) error {
 	if in.over.Load() || ctx.Err() != nil {
 		return delivery.ErrLost
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), in.patience())
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), in.link.config.commitTimeout())
 	defer cancel()
 	got, err := in.link.client.OffsetCommit(ctx, &kafkago.OffsetCommitRequest{
 		GroupID: in.group, GenerationID: in.generation, MemberID: in.member,
@@ -128,12 +127,6 @@ func (o *offsets) Commit(ctx context.Context, mark delivery.Mark) error {
 		}
 	}
 	return errBadResponse
-}
-
-// patience is how long a commit may take. The end of a generation waits for
-// it, and is itself waited for by the group.
-func (m *membership) patience() time.Duration {
-	return min(m.link.config.RequestTimeout, m.link.config.RebalanceTimeout/2)
 }
 
 // refused tells the end of a generation from what may pass.

@@ -154,14 +154,14 @@ func (c *clientCredentials) token(ctx context.Context) (string, error) {
 	defer cancel()
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, c.sasl.TokenURL, strings.NewReader(form.Encode()))
 	if err != nil {
-		return "", fmt.Errorf("ask token_url: %w", err)
+		return "", errors.New("ask token_url: it is not a URL") // the error tells it
 	}
 	request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	request.Header.Set("Accept", "application/json")
 	request.SetBasicAuth(url.QueryEscape(c.sasl.ClientID), url.QueryEscape(secret))
-	// The secret is for this address, and not for where it redirects to.
-	client := http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
-	response, err := client.Do(request)
+	// Not by a client: that follows redirections, and the secret is for this
+	// address only; and its errors tell the URL.
+	response, err := http.DefaultTransport.RoundTrip(request)
 	if err != nil {
 		return "", fmt.Errorf("ask token_url: %w", err)
 	}
@@ -177,7 +177,11 @@ func (c *clientCredentials) token(ctx context.Context) (string, error) {
 	}
 	err = json.Unmarshal(text, &answer)
 	if response.StatusCode != http.StatusOK || err != nil || answer.Token == "" {
-		return "", fmt.Errorf("token_url answered %s without a token (error %q)", response.Status, clip(answer.Error, 100))
+		why := answer.Error
+		if strings.Contains(why, secret) {
+			why = "it repeats the secret"
+		}
+		return "", fmt.Errorf("token_url answered %d %s without a token (error %q)", response.StatusCode, http.StatusText(response.StatusCode), clip(why, 100))
 	}
 	// Renewed before it expires, so that no connection is begun with an old one.
 	valid := time.Duration(max(0, min(answer.Seconds, 24*3600)) * float64(time.Second))

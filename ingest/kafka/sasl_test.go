@@ -3,6 +3,7 @@ package kafka
 import (
 	"context"
 	"encoding/json"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -31,13 +32,13 @@ func tokenServer(t *testing.T, secure *kafkatest.Secure) (url string, asked *ato
 	t.Helper()
 	asked = &atomic.Int64{}
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		asked.Add(1)
 		id, secret, _ := r.BasicAuth()
 		if id != "hindcast" || secret != "s3cret%2F1" || r.FormValue("grant_type") != "client_credentials" || r.FormValue("scope") != "kafka read" {
 			w.WriteHeader(http.StatusUnauthorized)
 			_ = json.NewEncoder(w).Encode(map[string]any{"error": "invalid_client"})
 			return
 		}
+		asked.Add(1)
 		_ = json.NewEncoder(w).Encode(map[string]any{"access_token": secure.Token(time.Hour), "token_type": "Bearer", "expires_in": 3600})
 	}))
 	t.Cleanup(server.Close)
@@ -97,8 +98,8 @@ func TestSecureBroker(t *testing.T) {
 			}
 		})
 	}
-	if n := asked.Load(); n > 3 {
-		t.Errorf("a token was asked for %d times, want it to be kept", n)
+	if n := asked.Load(); n != 1 {
+		t.Errorf("a token was given %d times, want it to be kept", n)
 	}
 }
 
@@ -125,6 +126,67 @@ func TestTokenFileIsReadAgain(t *testing.T) {
 	}
 	if _, _, err := m.Start(context.Background()); err == nil || strings.Contains(err.Error(), "to ken") {
 		t.Errorf("a token that is none: got error %v", err)
+	}
+}
+
+// TestTokenErrorsAreDiscreet: what goes wrong with a token tells neither the
+// secret nor what may be one in the URL.
+func TestTokenErrorsAreDiscreet(t *testing.T) {
+	answers := func(status int, location, body string) string {
+		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if r.URL.Path == "/elsewhere" {
+				t.Error("the secret was sent to where the answer redirects")
+			}
+			if location != "" {
+				w.Header().Set("Location", location)
+			}
+			w.WriteHeader(status)
+			_, _ = w.Write([]byte(body))
+		}))
+		t.Cleanup(server.Close)
+		return strings.TrimPrefix(server.URL, "http://")
+	}
+	silent := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body)
+		<-r.Context().Done()
+	}))
+	t.Cleanup(silent.Close)
+	for name, c := range map[string]struct{ host, want string }{
+		"refused connection": {"127.0.0.1:1", "connection refused"},
+		"no answer":          {strings.TrimPrefix(silent.URL, "http://"), "deadline exceeded"},
+		"refused":            {answers(400, "", `{"error":"invalid_scope"}`), `400 Bad Request without a token (error "invalid_scope")`},
+		"an echo":            {answers(401, "", `{"error":"no client has the secret s3cret"}`), "401 Unauthorized"},
+		"no JSON":            {answers(200, "", "s3cret"), "200 OK without a token"},
+		"redirected":         {answers(307, "/elsewhere", ""), "307 Temporary Redirect"},
+		"badly redirected":   {answers(307, "http://%zz/?s3cret", ""), "307 Temporary Redirect"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			for _, credentials := range []string{"", "someone:s3cret@"} {
+				s := SASL{
+					Mechanism: MechanismOAuthBearer, ClientID: "hindcast", ClientSecretFile: secretFile(t, "s3cret"),
+					TokenURL: "http://" + credentials + c.host + "/token?key=s3cret#s3cret",
+				}
+				m, err := s.mechanism(500 * time.Millisecond)
+				if err != nil {
+					t.Fatal(err)
+				}
+				_, _, err = m.Start(t.Context())
+				if err == nil || !strings.Contains(err.Error(), c.want) || !strings.Contains(err.Error(), "token_url") {
+					t.Errorf("got error %v, want one of token_url with %s", err, c.want)
+				}
+				if err != nil && (strings.Contains(err.Error(), "s3cret") || strings.Contains(err.Error(), "someone")) {
+					t.Errorf("the error tells a secret: %v", err)
+				}
+			}
+		})
+	}
+	s := SASL{Mechanism: MechanismOAuthBearer, ClientSecretFile: secretFile(t, "x"), TokenURL: "https://idp:s3cret/token"}
+	m, err := s.mechanism(time.Second)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := m.Start(t.Context()); err == nil || strings.Contains(err.Error(), "s3cret") {
+		t.Errorf("what is not a URL: got error %v", err)
 	}
 }
 

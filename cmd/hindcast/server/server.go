@@ -100,6 +100,11 @@ func (s *Server) start(ctx context.Context, listeners []net.Listener) error {
 	if err := s.options.check(); err != nil {
 		return err
 	}
+	if s.options.consumes() || s.options.forwards() {
+		for _, text := range s.options.Config.Kafka.Warnings() {
+			s.options.Logger.Warn("the configuration is unsafe", "why", "kafka."+text)
+		}
+	}
 	s.address = listeners[0].Addr()
 	g := &gate{}
 	w := startWeb(g, listeners, s.options.WebConfigFile, s.options.Logger.With("part", "web"), s.failed)
