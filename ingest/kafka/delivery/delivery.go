@@ -75,7 +75,8 @@ type Log interface {
 }
 
 // OutOfRange says that an offset is not in the log. First and End are as in
-// [Log].Bounds.
+// [Log].Bounds. Of an offset behind the end, End must not be less than what the log
+// holds, shown already or not: brokers tell no end before they know it (KIP-207).
 type OutOfRange struct{ First, End int64 }
 
 func (e *OutOfRange) Error() string {

@@ -40,7 +40,10 @@
 // among the simulation's tests, which show what comes of them.
 //
 // Lines stay exact as long as offsets go forward. When somebody sets them back
-// by hand, or brokers lose what they acknowledged, ranges that were appended
-// are cut again at other places: then lines may count twice, and nothing is
-// lost.
+// by hand, ranges that were appended are cut again at other places: then lines may
+// count twice, and nothing is lost.
+//
+// What brokers acknowledged and lost cannot be had from them. What is written in its
+// place has the offsets of what was read, and is passed over until it is seen that
+// the log was cut: see [GapTruncated].
 package delivery

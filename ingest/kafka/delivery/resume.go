@@ -55,7 +55,7 @@ func (p *partition) collect(ctx context.Context, mark Mark) (records []Record, s
 			to := max(mark.Until, out.First)
 			return partial(to, to)
 		case out != nil && mark.Offset > out.End:
-			gap := p.gap(GapTruncated, out.End, mark.Until, out.First)
+			gap := p.truncated(out, mark.Until)
 			return nil, &gap, nil
 		case out != nil:
 			return partial(mark.Until, out.End) // cut within: what comes next is new
@@ -64,8 +64,13 @@ func (p *partition) collect(ctx context.Context, mark Mark) (records []Record, s
 			from, empty = f.Next, 0
 			continue
 		}
-		if f.End == 0 || f.End >= mark.Until {
-			continue // it is said to be there, or it is not known
+		if f.End == 0 { // not known, or the log is empty
+			if _, f.End, err = p.bounds(ctx); err != nil {
+				return nil, nil, err
+			}
+		}
+		if f.End >= mark.Until {
+			continue // it is said to be there
 		}
 		if waited >= patience {
 			return partial(mark.Until, max(from, f.End))

@@ -52,6 +52,19 @@ func TestRangeOfAnotherMember(t *testing.T) {
 			"is given up when the log was cut within it", func(b *bench, _ *Mark) { b.records, b.end, b.shown = b.records[:5], 5, 5 },
 			"5", nil, Gap{Reason: GapPartial, From: 2, To: 8, Resume: 5},
 		},
+		{
+			"is given up when the log ends where it begins", func(b *bench, _ *Mark) { b.records, b.end, b.shown = b.records[:2], 2, 2 },
+			"2", nil, Gap{Reason: GapPartial, From: 2, To: 8, Resume: 2},
+		},
+		{
+			// The simulation found that it waited for ever: an end of 0 was taken for
+			// one that is not known.
+			"is given up when the log is empty", func(b *bench, m *Mark) {
+				*m = announced(b, 0, 6)
+				b.records, b.end, b.shown = nil, 0, 0
+			},
+			"0", nil, Gap{Reason: GapPartial, From: 0, To: 6, Resume: 0},
+		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			b := filled(0, 10)

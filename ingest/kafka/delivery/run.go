@@ -138,7 +138,7 @@ func (p *partition) fetchMore(ctx context.Context) error {
 	case out != nil && p.pos < out.First:
 		return p.jump(ctx, p.gap(GapExpired, p.pos, out.First, out.First))
 	case out != nil:
-		return p.jump(ctx, p.gap(GapTruncated, out.End, p.pos, out.First))
+		return p.jump(ctx, p.truncated(out, p.pos))
 	case len(f.Records) > 0:
 		p.fetched, p.next = f.Records, f.Next
 		return nil

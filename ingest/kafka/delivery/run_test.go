@@ -127,20 +127,30 @@ func TestUndecodableRecords(t *testing.T) {
 }
 
 func TestGaps(t *testing.T) {
+	lines := func(*Options) {}
+	facts := func(o *Options) { o.Ranges, o.Decode = false, decodeFacts }
+	nameless := func(o *Options) { o.TopicID = "" }
 	for _, c := range []struct {
-		name  string
-		mark  Mark
-		first int64
-		want  Gap
+		name   string
+		mark   Mark
+		change func(*Options)
+		want   Gap
+		places string
 	}{
-		{"expired", Mark{Offset: 2, Topic: "id"}, 5, Gap{Reason: GapExpired, From: 2, To: 5, Resume: 5}},
-		{"cut", Mark{Offset: 20, Topic: "id"}, 5, Gap{Reason: GapTruncated, From: 10, To: 20, Resume: 5}},
-		{"cut, with a range", Mark{Offset: 20, Until: 30, Topic: "id"}, 5, Gap{Reason: GapTruncated, From: 10, To: 30, Resume: 5}},
-		{"created again", Mark{Offset: 7, Until: 9, Topic: "old"}, 5, Gap{Reason: GapRecreated, TopicID: "old", From: 7, Resume: 5}},
+		{"expired", Mark{Offset: 2, Topic: "id"}, lines, Gap{Reason: GapExpired, From: 2, To: 5, Resume: 5}, "5 5..10 10"},
+		{"cut", Mark{Offset: 20, Topic: "id"}, lines, Gap{Reason: GapTruncated, From: 10, To: 20, Resume: 10}, "10"},
+		{"cut, with a range", Mark{Offset: 20, Until: 30, Topic: "id"}, lines, Gap{Reason: GapTruncated, From: 10, To: 30, Resume: 10}, "10"},
+		{"cut, with facts", Mark{Offset: 20, Topic: "id"}, facts, Gap{Reason: GapTruncated, From: 10, To: 20, Resume: 5}, "5 10"},
+		{"cut, or another topic", Mark{Offset: 20, Topic: "id"}, nameless, Gap{Reason: GapTruncated, From: 10, To: 20, Resume: 5}, "5 5..10 10"},
+		{"set to an offset that is not there yet", Mark{Offset: 20}, lines, Gap{Reason: GapTruncated, From: 10, To: 20, Resume: 10}, "10"},
+		{"set to an offset that has expired", Mark{Offset: 2}, lines, Gap{Reason: GapExpired, From: 2, To: 5, Resume: 5}, "5 5..10 10"},
+		{"created again", Mark{Offset: 7, Until: 9, Topic: "old"}, lines, Gap{Reason: GapRecreated, TopicID: "old", From: 7, Resume: 5}, "5 5..10 10"},
 	} {
 		b := filled(0, 10)
-		b.first, b.mark, b.known = c.first, c.mark, true
-		if err := b.run(t, b.options(), time.Minute); err != nil {
+		b.first, b.mark, b.known = 5, c.mark, true
+		o := b.options()
+		c.change(&o)
+		if err := b.run(t, o, time.Minute); err != nil {
 			t.Fatal(err)
 		}
 		if c.want.TopicID == "" {
@@ -150,8 +160,8 @@ func TestGaps(t *testing.T) {
 		if !slices.Equal(b.gaps, []Gap{c.want}) {
 			t.Errorf("%s: gaps %v, want %v", c.name, b.gaps, c.want)
 		}
-		if b.places() != "5 5..10 10" {
-			t.Errorf("%s: committed %s, want 5 5..10 10", c.name, b.places())
+		if b.places() != c.places {
+			t.Errorf("%s: committed %s, want %s", c.name, b.places(), c.places)
 		}
 	}
 }

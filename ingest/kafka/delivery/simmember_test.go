@@ -17,6 +17,8 @@ type member struct {
 	id         int
 	generation int
 	topic      string
+	// nameless: the member does not know the topic's ID.
+	nameless bool
 	// frozen until the step, as a process that got SIGSTOP.
 	frozen int
 
@@ -50,7 +52,7 @@ func (w *world) join() *member {
 	m.ctx, m.cancel = context.WithCancel(context.Background())
 	pick := func(values ...int) int { return values[w.rng.IntN(len(values))] }
 	known := m.topic
-	if w.chance(w.knobs.nameless) {
+	if m.nameless = w.chance(w.knobs.nameless); m.nameless {
 		known = ""
 	}
 	o := Options{
@@ -137,6 +139,15 @@ func (m *member) Fetch(_ context.Context, from, until int64) (Fetched, error) {
 	}
 	if from < l.first || from > l.end {
 		out := OutOfRange{First: l.first, End: l.visible(w.now)}
+		if from > l.end {
+			out.End = l.end // a new leader tells none before it knows it
+			switch w.knobs.sabotage {
+			case "lines of a cut log again":
+				out.End = l.first
+			case "facts at a cut log's end":
+				out.First = l.end
+			}
+		}
 		w.log("member %d: %d is out of [%d, %d)", m.id, from, out.First, out.End)
 		return Fetched{}, &out
 	}
@@ -333,8 +344,12 @@ func (m *member) gap(g Gap) {
 		case GapPartial:
 			right = l.first > g.From || l.truncated
 		case GapTruncated:
-			right = l.truncated
-			l.repeats = true
+			if !l.truncated {
+				break
+			}
+			// What was lost was written before, and is not passed over.
+			l.repeats = l.repeats || m.nameless
+			return
 		case GapRecreated:
 			right = l != w.current()
 			to = forever
@@ -344,5 +359,5 @@ func (m *member) gap(g Gap) {
 		w.violate("member %d reports a gap that is none: %s", m.id, g)
 		return
 	}
-	l.excused = append(l.excused, [2]int64{g.From, to})
+	l.excused = append(l.excused, excuse{g.From, to, w.serial})
 }

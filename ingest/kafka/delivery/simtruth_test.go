@@ -143,11 +143,16 @@ func (w *world) audit() {
 	for _, l := range w.logs {
 		for _, r := range l.records {
 			lost, often := w.missing(r)
-			if lost != "" && !l.isExcused(r.Offset) {
+			if lost != "" && !l.isExcused(r) {
 				w.violate("at the end, of %s: %s", l.id, lost)
 			}
 			if often != "" && !l.repeats {
 				w.violate("at the end, of %s: %s", l.id, often)
+			}
+		}
+		for _, r := range l.lost {
+			if _, often := w.missing(r); often != "" && !l.repeats {
+				w.violate("at the end, of what %s lost: %s", l.id, often)
 			}
 		}
 	}

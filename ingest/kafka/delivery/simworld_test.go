@@ -55,7 +55,8 @@ type knobs struct {
 	lag float64
 	// nameless is how many members do not know the topic's ID.
 	nameless float64
-	// rewinds and truncation are what exact counts are not promised under.
+	// rewinds are what exact counts are not promised under; and truncation, that
+	// what is written in the place of what was lost is read before it is seen.
 	rewinds, truncation float64
 	steps               int
 	// sabotage breaks the protocol, to see that it is found out.
@@ -71,8 +72,9 @@ type simLog struct {
 	checked int64
 	// excused are stretches of offsets that were reported, or that nobody could
 	// have known of.
-	excused [][2]int64
-	gone    map[uint64]bool
+	excused []excuse
+	// lost are records that brokers lost: they may have been read, and count once.
+	lost []Record
 	// known: something was committed of it.
 	known bool
 	// repeats: lines may be there twice.
@@ -90,16 +92,35 @@ func (l *simLog) visible(now time.Time) int64 {
 	return l.end
 }
 
-func (l *simLog) isExcused(offset int64) bool {
+// excuse is why records at offsets [from, to) need not be durable: those up to a
+// serial.
+type excuse struct {
+	from, to int64
+	last     uint64
+}
+
+func (l *simLog) isExcused(r Record) bool {
 	for _, e := range l.excused {
-		if e[0] <= offset && offset < e[1] {
+		if e.from <= r.Offset && r.Offset < e.to && serialOf(r) <= e.last {
 			return true
 		}
 	}
 	return false
 }
 
-const forever = int64(1) << 60
+// seen: the group has gone back to an offset, so that what is there is read.
+func (l *simLog) seen(from int64) {
+	for i := range l.excused {
+		if e := &l.excused[i]; e.last == always {
+			e.to = min(e.to, from)
+		}
+	}
+}
+
+const (
+	forever = int64(1) << 60
+	always  = uint64(1) << 60
+)
 
 func newWorld(seed uint64, k func(*rand.Rand) knobs, trace *[]string) *world {
 	rng := rand.New(rand.NewPCG(seed, 0x68696e6463617374))
@@ -144,7 +165,7 @@ func (w *world) logOf(id string) *simLog {
 
 // create makes the topic, in place of the one that there was.
 func (w *world) create() {
-	w.logs = append(w.logs, &simLog{id: fmt.Sprintf("topic-%d", len(w.logs)), gone: map[uint64]bool{}})
+	w.logs = append(w.logs, &simLog{id: fmt.Sprintf("topic-%d", len(w.logs))})
 }
 
 func (w *world) recreate() {
@@ -158,7 +179,7 @@ func (w *world) recreate() {
 	// Of a topic that nothing is committed of, nobody can know any more.
 	for _, l := range w.logs[:len(w.logs)-1] {
 		if !w.committed || !l.known {
-			l.excused = append(l.excused, [2]int64{0, forever})
+			l.excused = append(l.excused, excuse{0, forever, always})
 		}
 	}
 }
@@ -216,12 +237,13 @@ func (w *world) truncate() {
 	end := l.end
 	l.end -= 1 + w.rng.Int64N(l.end-l.first)
 	for len(l.records) > 0 && l.records[len(l.records)-1].Offset >= l.end {
-		l.gone[serialOf(l.records[len(l.records)-1])] = true
+		l.lost = append(l.lost, l.records[len(l.records)-1])
 		l.records = l.records[:len(l.records)-1]
 	}
-	// What is written there next may be passed by who was further: only leader
-	// epochs would tell.
-	l.excused = append(l.excused, [2]int64{l.end, end})
+	// What is written there next is passed by who was further, until that is seen:
+	// only leader epochs would tell.
+	l.excused = append(l.excused, excuse{l.end, end, always})
+	l.checked = min(l.checked, l.end)
 	l.truncated = true
 	w.log("truncated: %s ends at %d", l.id, l.end)
 }
@@ -240,7 +262,15 @@ func (w *world) take(m *member, mark Mark) {
 		if !w.committed && w.knobs.start == StartLatest {
 			begin = mark.Offset
 		}
-		l.excused = append(l.excused, [2]int64{0, begin})
+		l.excused = append(l.excused, excuse{0, begin, always})
+	}
+	if l.truncated && w.committed && mark.Offset < w.offset {
+		from := mark.Offset
+		if !w.knobs.ranges {
+			from = l.first // facts can be read again, so that none is missed
+		}
+		l.seen(from)
+		l.checked = min(l.checked, from)
 	}
 	w.committed, w.offset, w.metadata, l.known = true, mark.Offset, metadata, true
 	w.history = append(w.history, mark)
@@ -249,7 +279,7 @@ func (w *world) take(m *member, mark Mark) {
 	}
 	w.log("  taken: %d %s", mark.Offset, strings.TrimPrefix(metadata, markPrefix))
 	for _, r := range l.records {
-		if r.Offset < l.checked || r.Offset >= mark.Offset || l.isExcused(r.Offset) {
+		if r.Offset < l.checked || r.Offset >= mark.Offset || l.isExcused(r) {
 			continue
 		}
 		if lost, _ := w.missing(r); lost != "" {
