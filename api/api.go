@@ -53,9 +53,11 @@ type Options struct {
 	// Receivers are the paths that take facts in, which are told to who posts
 	// elsewhere. Nil: none are.
 	Receivers []string
-	// Ready reports why requests cannot be served now, or nil. Nil: always
+	// Ready answers whether what the process does can be done now: with a status
+	// of HTTP, and a text for people that ends with a new line. Roles are those
+	// that are asked for, separated by commas; "" when none are named. Nil: always
 	// ready.
-	Ready func() error
+	Ready func(roles string) (status int, text string)
 	// Registerer takes the metrics hindcast_api_*. Nil: they are not registered.
 	Registerer prometheus.Registerer
 	// Logger gets what went wrong inside. Nil: [slog.Default].
@@ -108,7 +110,7 @@ func withDefaults(o Options) Options {
 		o.Labels = event.DefaultLabelMap()
 	}
 	if o.Ready == nil {
-		o.Ready = func() error { return nil }
+		o.Ready = func(string) (int, string) { return http.StatusOK, "hindcast is ready.\n" }
 	}
 	if o.Logger == nil {
 		o.Logger = slog.Default()

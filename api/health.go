@@ -27,20 +27,23 @@ func describeReady(h huma.API) huma.Operation {
 		OperationID: "ready",
 		Method:      http.MethodGet,
 		Path:        "/-/ready",
-		Summary:     "Say whether requests can be served now",
+		Summary:     "Say whether what the process does can be done now",
 		Tags:        []string{"health"},
-		Responses:   responses(h, plain("It is ready")),
+		Responses:   responses(h, plain("It is ready. The first line says so, the others tell of each part of the process")),
 	}
-	op.Responses["503"] = plain("It is not ready; the text says why")
+	op.Responses["400"] = plain("There is no such role")
+	op.Responses["404"] = plain("The process does not have the role")
+	op.Responses["503"] = plain("It is not ready. The first line names the roles that are not, the others say why")
 	return op
 }
 
-func (a *api) getReady(context.Context, *struct{}) (*reply, error) {
-	if err := a.Ready(); err != nil {
-		//nolint:nilerr // the answer tells the error
-		return plainText(http.StatusServiceUnavailable, "hindcast is not ready: "+err.Error()+"\n"), nil
-	}
-	return plainText(http.StatusOK, "hindcast is ready.\n"), nil
+type readyInput struct {
+	Role string `query:"role" doc:"Ask for these roles alone, separated by commas: receive, consume, correlate, api. By default for all of the process; where receivers forward to Kafka, for receive alone." example:"api"`
+}
+
+func (a *api) getReady(_ context.Context, in *readyInput) (*reply, error) {
+	status, text := a.Ready(in.Role)
+	return plainText(status, text), nil
 }
 
 func plainText(status int, body string) *reply {

@@ -29,8 +29,10 @@ func TestNewNeedsAStore(t *testing.T) {
 }
 
 func TestHealth(t *testing.T) {
-	var notReady error
-	h := newTestAPI(t, &fakeStore{err: storage.ErrUnavailable}, func(o *Options) { o.Ready = func() error { return notReady } })
+	status := http.StatusOK
+	h := newTestAPI(t, &fakeStore{err: storage.ErrUnavailable}, func(o *Options) {
+		o.Ready = func(roles string) (int, string) { return status, "asked for [" + roles + "]\n" }
+	})
 	check := func(path string, code int, says string) {
 		t.Helper()
 		w := get(t, h, path)
@@ -39,10 +41,12 @@ func TestHealth(t *testing.T) {
 		}
 	}
 	check("/-/healthy", http.StatusOK, "healthy")
-	check("/-/ready", http.StatusOK, "ready")
-	notReady = errors.New("the store is opening")
+	check("/-/ready", http.StatusOK, "asked for []\n")
+	check("/-/ready?role=api,consume", http.StatusOK, "asked for [api,consume]\n")
+	status = http.StatusServiceUnavailable
 	check("/-/healthy", http.StatusOK, "healthy")
-	check("/-/ready", http.StatusServiceUnavailable, "the store is opening")
+	check("/-/ready", http.StatusServiceUnavailable, "asked for []\n")
+	check("/-/ready?role=x", http.StatusServiceUnavailable, "asked for [x]\n")
 }
 
 func TestMethods(t *testing.T) {

@@ -372,35 +372,6 @@ func TestBatcherWakesAfterwards(t *testing.T) {
 	})
 }
 
-func TestBatcherCountsFacts(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		reg := prometheus.NewRegistry()
-		b := newTestBatcher(t, &memory{}, func(o *BatcherOptions) { o.Registerer = reg })
-		odd := messages("from a stranger")
-		odd.Events[0].Road = "\xff\xfe no UTF-8"
-		observed := event.Batch{Observations: []event.Observation{{Roads: []event.Road{event.RoadPrometheus}, LastReceivedAt: testTime.Add(-time.Hour)}}}
-		for i, err := range appendAll(b, messages("a", "b"), lines("x", "y", "z"), odd, observed) {
-			if err != nil {
-				t.Errorf("append %d: %v", i, err)
-			}
-		}
-		closeBatcher(t, b)
-		for _, tc := range []struct {
-			kind, road string
-			want       float64
-		}{
-			{"message", "messages", 2}, {"log", "loki", 3}, {"message", "other", 1}, {"alert", "prometheus", 1},
-		} {
-			if got := metric(t, reg, "hindcast_ingest_facts_total", "kind", tc.kind, "road", tc.road); got != tc.want {
-				t.Errorf("facts_total{kind=%q,road=%q} = %v, want %v", tc.kind, tc.road, got, tc.want)
-			}
-		}
-		if got, want := metric(t, reg, "hindcast_ingest_last_fact_timestamp_seconds", "road", "prometheus"), float64(testTime.Add(-time.Hour).Unix()); int64(got) != int64(want) {
-			t.Errorf("last_fact_timestamp_seconds = %v, want %v", got, want)
-		}
-	})
-}
-
 // Whatever is appended by whom, who was told nil finds it stored once, and who
 // was told an error finds it stored not at all; the store refuses at random,
 // whole batches or for one of them.

@@ -193,9 +193,7 @@ func (l *lane) commit(ctx context.Context, ws []*waiter) {
 	err := l.store.Append(appendCtx, batch)
 	took := time.Since(began)
 	cancel()
-	l.metrics.duration.WithLabelValues(l.name.String()).Observe(took.Seconds())
 	if err != nil {
-		l.metrics.errors.WithLabelValues(l.name.String()).Inc()
 		if l.divisible(ws, err) {
 			l.metrics.splits.WithLabelValues(l.name.String()).Inc()
 			l.commit(ctx, ws[:len(ws)/2])
@@ -209,7 +207,6 @@ func (l *lane) commit(ctx context.Context, ws []*waiter) {
 		return
 	}
 	l.metrics.size.WithLabelValues(l.name.String()).Observe(float64(facts))
-	l.metrics.appended(&batch)
 	l.answer(ws, nil)
 	l.o.OnAppended(batch)
 }

@@ -74,50 +74,25 @@ func (m *requestMetrics) reject(road event.Road, reason string) {
 	m.rejected.WithLabelValues(string(road), m.reasons.bound(reason)).Inc()
 }
 
-// batchMetrics tells of what is appended.
+// batchMetrics tells of what waits, and of what is joined.
 type batchMetrics struct {
-	facts        *prometheus.CounterVec
-	last         *prometheus.GaugeVec
-	size         *prometheus.HistogramVec
-	duration     *prometheus.HistogramVec
-	errors       *prometheus.CounterVec
-	splits       *prometheus.CounterVec
-	queued       *prometheus.GaugeVec
-	queuedBytes  *prometheus.GaugeVec
-	roads, kinds *known
-
-	mu       sync.Mutex
-	lastSeen map[string]time.Time
+	size        *prometheus.HistogramVec
+	splits      *prometheus.CounterVec
+	queued      *prometheus.GaugeVec
+	queuedBytes *prometheus.GaugeVec
 }
 
 func newBatchMetrics(reg prometheus.Registerer) *batchMetrics {
 	f := promauto.With(reg)
 	return &batchMetrics{
-		facts: f.NewCounterVec(prometheus.CounterOpts{
-			Name: "hindcast_ingest_facts_total",
-			Help: "Facts that were made durable, deliveries of known ones included, by kind and road.",
-		}, []string{"kind", "road"}),
-		last: f.NewGaugeVec(prometheus.GaugeOpts{
-			Name: "hindcast_ingest_last_fact_timestamp_seconds",
-			Help: "When the latest durable fact of a road was received, in seconds since 1970.",
-		}, []string{"road"}),
 		size: f.NewHistogramVec(prometheus.HistogramOpts{
 			Name:    "hindcast_ingest_batch_facts",
 			Help:    "Facts in a joint batch, log lines included.",
 			Buckets: prometheus.ExponentialBuckets(1, 4, 10),
 		}, []string{"lane"}),
-		duration: f.NewHistogramVec(prometheus.HistogramOpts{
-			Name:    "hindcast_ingest_append_duration_seconds",
-			Help:    "Time that the store took to make a joint batch durable.",
-			Buckets: []float64{.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10},
-		}, []string{"lane"}),
-		errors: f.NewCounterVec(prometheus.CounterOpts{
-			Name: "hindcast_ingest_append_errors_total",
-			Help: "Appends of joint batches that failed.",
-		}, []string{"lane"}),
 		splits: f.NewCounterVec(prometheus.CounterOpts{
 			Name: "hindcast_ingest_batch_splits_total",
-			Help: "Joint batches that were split because the store refused them.",
+			Help: "Joint batches that were split because the store, or Kafka, refused them.",
 		}, []string{"lane"}),
 		queued: f.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "hindcast_ingest_queue_requests",
@@ -127,64 +102,7 @@ func newBatchMetrics(reg prometheus.Registerer) *batchMetrics {
 			Name: "hindcast_ingest_queue_bytes",
 			Help: "Estimated bytes of facts that wait to be appended or are being appended.",
 		}, []string{"lane"}),
-		roads:    knownRoads(),
-		kinds:    knownKinds(),
-		lastSeen: map[string]time.Time{},
 	}
-}
-
-// appended counts the facts of a batch that became durable.
-func (m *batchMetrics) appended(b *event.Batch) {
-	type key struct{ kind, road string }
-	type seen struct {
-		n    int
-		last time.Time
-	}
-	tally := map[key]seen{}
-	add := func(kind event.Kind, road event.Road, n int, received time.Time) {
-		k := key{string(kind), string(road)}
-		s := tally[k]
-		s.n += n
-		if received.After(s.last) {
-			s.last = received
-		}
-		tally[k] = s
-	}
-	for i := range b.Events {
-		add(b.Events[i].Kind, b.Events[i].Road, 1, b.Events[i].ReceivedAt)
-	}
-	for i := range b.Observations {
-		o := &b.Observations[i]
-		var road event.Road
-		if len(o.Roads) > 0 {
-			road = o.Roads[0]
-		}
-		add(event.KindAlert, road, 1, o.LastReceivedAt)
-	}
-	for i := range b.Chunks {
-		add(event.KindLog, b.Chunks[i].Road, len(b.Chunks[i].Lines), b.Chunks[i].ReceivedAt)
-	}
-	for i := range b.Asides {
-		add(kindAside, b.Asides[i].Road, 1, time.Time{})
-	}
-	for k, s := range tally {
-		road := m.roads.bound(k.road)
-		m.facts.WithLabelValues(m.kinds.bound(k.kind), road).Add(float64(s.n))
-		if !s.last.IsZero() {
-			m.seen(road, s.last)
-		}
-	}
-}
-
-// seen moves a road's latest receipt forward; a replay may bring older ones.
-func (m *batchMetrics) seen(road string, at time.Time) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if !at.After(m.lastSeen[road]) {
-		return
-	}
-	m.lastSeen[road] = at
-	m.last.WithLabelValues(road).Set(float64(at.UnixNano()) / 1e9)
 }
 
 // known bounds how many values a label takes when they come from elsewhere:

@@ -504,7 +504,9 @@ func TestReceivesBeforeTheStore(t *testing.T) {
 		resp.Body.Close()
 		return resp.StatusCode == http.StatusOK
 	}, m.process)
-	m.answers(t, "", map[string]int{"GET /incidents": 503, "GET /-/ready": 503, "GET /-/healthy": 200, "GET /metrics": 200})
+	m.answers(t, "", map[string]int{
+		"GET /incidents": 503, "GET /-/ready": 200, "GET /-/ready?role=api": 503, "GET /-/ready?role=receive": 200, "GET /-/healthy": 200, "GET /metrics": 200,
+	})
 	engine.Restart(t)
 	wait(t, "its timeline is there", liveness, func() bool {
 		list, err := m.incidents(t.Context(), "early")
@@ -512,6 +514,11 @@ func TestReceivesBeforeTheStore(t *testing.T) {
 	}, m.process)
 	// And while it goes away again.
 	engine.Kill(t)
+	wait(t, "it is not ready for readers", liveness, func() bool {
+		_, err := get(t.Context(), m.url+"/-/ready?role=api", "text/plain")
+		return err != nil
+	}, m.process)
+	m.answers(t, "", map[string]int{"GET /-/ready": 200})
 	m.fire(t, "later")
 	engine.Restart(t)
 	wait(t, "its timeline is there", liveness, func() bool {

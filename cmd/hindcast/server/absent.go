@@ -3,6 +3,7 @@ package server
 import (
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
 
 	"github.com/hindcast/hindcast/ingest"
@@ -26,25 +27,27 @@ func mountAbsentReceivers(mux *http.ServeMux, formats ingest.Formats, roles Role
 }
 
 // mountAbsentAPI answers for the API: its health, and that there is nothing else.
-func mountAbsentAPI(mux *http.ServeMux, ready func() error, roles Roles) {
-	mux.HandleFunc("GET /-/healthy", func(w http.ResponseWriter, _ *http.Request) {
-		plainText(w, http.StatusOK, "hindcast is healthy.")
-	})
-	mux.HandleFunc("GET /-/ready", func(w http.ResponseWriter, _ *http.Request) {
-		if err := ready(); err != nil {
-			plainText(w, http.StatusServiceUnavailable, "hindcast is not ready: "+err.Error())
-			return
-		}
-		plainText(w, http.StatusOK, "hindcast is ready.")
-	})
+func mountAbsentAPI(mux *http.ServeMux, ready *readiness, roles Roles) {
+	mountHealth(mux, ready)
 	mux.Handle("/", absent(fmt.Sprintf("Nothing is given out here: this process runs with --roles=%s. Ask one that has the role api.", roles)))
+}
+
+// mountHealth answers as the API does about health.
+func mountHealth(mux *http.ServeMux, ready *readiness) {
+	mux.HandleFunc("GET /-/healthy", func(w http.ResponseWriter, _ *http.Request) {
+		plainText(w, http.StatusOK, "hindcast is healthy.\n")
+	})
+	mux.HandleFunc("GET /-/ready", func(w http.ResponseWriter, r *http.Request) {
+		status, text := ready.report(r.URL.Query().Get("role"))
+		plainText(w, status, text)
+	})
 }
 
 func plainText(w http.ResponseWriter, status int, text string) {
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	w.Header().Set("Cache-Control", "no-store")
 	w.WriteHeader(status)
-	fmt.Fprintln(w, text)
+	_, _ = io.WriteString(w, text) // the client is gone when this fails
 }
 
 // absent answers 404 and why.

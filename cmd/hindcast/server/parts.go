@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/common/version"
@@ -26,7 +27,26 @@ func (s *Server) openStore(ctx context.Context) (err error) {
 		return err
 	}
 	s.teardown.add("close the store", func(context.Context) error { return s.store.Close() })
+	if shared, ok := s.store.(storage.Lease); ok {
+		s.probeStore = s.startProbe("ask the store no more", askStore(shared))
+	}
 	return nil
+}
+
+// startProbe makes a probe that ends before what it asks does.
+func (s *Server) startProbe(end string, ask func(context.Context) error) *probe {
+	p := &probe{ask: ask}
+	s.teardown.add(end, p.end)
+	return p
+}
+
+// storeReady says whether the store answers: it is asked, where several processes
+// can open it; else the runner of this one, which reads it all the time, knows.
+func (s *Server) storeReady(ctx context.Context) error {
+	if s.probeStore != nil {
+		return s.probeStore.state(ctx)
+	}
+	return s.runner.Ready()
 }
 
 func (s *Server) startCorrelating() (err error) {
@@ -42,6 +62,7 @@ func (s *Server) startCorrelating() (err error) {
 		return fmt.Errorf("start the runner: %w", err)
 	}
 	s.teardown.add("stop the runner", startLoop("runner", s.runner.Run, s.failed).stop)
+	s.readiness.set(Correlate, whether(func(context.Context) error { return s.runner.Ready() }))
 
 	s.retention = newRetention(s.store, o.Config.Retention, s.runner.Owns, o.Logger.With("part", "retention"), s.registry)
 	if !o.TrustTimes {
@@ -62,7 +83,31 @@ func (s *Server) startForwarding(ctx context.Context) error {
 		return err
 	}
 	s.teardown.add("close the forwarder", func(context.Context) error { forwarder.Close(); return nil })
-	return s.startReceiving(forwarder, nil)
+	if err := s.startReceiving(s.meter.Over(ingest.RouteForward, forwarder), nil); err != nil {
+		return err
+	}
+	s.readiness.set(Receive, s.forwarderReady(forwarder))
+	return nil
+}
+
+// forwarderReady is by the topic of alerts: while that alone can be written, senders
+// of alerts must not be sent away.
+func (s *Server) forwarderReady(f *kafka.Forwarder) check {
+	var lines atomic.Pointer[error]
+	p := s.startProbe("ask Kafka no more", func(ctx context.Context) error {
+		alerts, logs := f.Ready(ctx)
+		lines.Store(&logs)
+		return alerts
+	})
+	return func(ctx context.Context) (limits string, err error) {
+		if err := p.state(ctx); err != nil {
+			return "", err
+		}
+		if logs := lines.Load(); logs != nil && *logs != nil {
+			limits = "log lines are refused: " + oneLine(*logs)
+		}
+		return limits, nil
+	}
 }
 
 // mostOf leaves of a time enough to answer within it.
@@ -104,13 +149,15 @@ func (s *Server) startReceiving(to ingest.Appender, wake func()) error {
 func (s *Server) startConsuming() error {
 	o := s.options
 	consumer, err := kafka.New(kafka.Options{
-		Config: o.Config.Kafka, Forwarded: o.Config.Forwards(), Appender: ingest.AppenderFunc(s.appendAndWake), Formats: s.formats.inForce,
+		Config: o.Config.Kafka, Forwarded: o.Config.Forwards(), Formats: s.formats.inForce,
+		Appender:    s.meter.Over(ingest.RouteKafka, ingest.AppenderFunc(s.appendAndWake)),
 		Unavailable: unavailable, Registerer: s.registry, Logger: o.Logger.With("part", "consumer"),
 	})
 	if err != nil {
 		return fmt.Errorf("start the consumer: %w", err)
 	}
 	s.teardown.add("stop consuming", startLoop("consumer", consumer.Run, s.failed).stop)
+	s.readiness.set(Consume, whether(s.storeReady))
 	return nil
 }
 
@@ -133,7 +180,7 @@ func (s *Server) wake() {
 // mountAPI mounts what is given out, or says that nothing is.
 func (s *Server) mountAPI(mux *http.ServeMux) error {
 	if !s.options.Roles.has(API) {
-		mountAbsentAPI(mux, s.ready(), s.options.Roles)
+		mountAbsentAPI(mux, s.readiness, s.options.Roles)
 		return nil
 	}
 	var paths []string
@@ -141,25 +188,13 @@ func (s *Server) mountAPI(mux *http.ServeMux) error {
 		paths = s.receivers.Paths()
 	}
 	resources, err := api.New(api.Options{
-		Store: s.store, Labels: s.options.Config.Labels, Receivers: paths, Ready: s.ready(), Registerer: s.registry,
+		Store: s.store, Labels: s.options.Config.Labels, Receivers: paths, Ready: s.readiness.report, Registerer: s.registry,
 		Logger: s.options.Logger.With("part", "api"), Version: version.Version,
 	})
 	if err != nil {
 		return fmt.Errorf("start the API: %w", err)
 	}
+	s.readiness.set(API, whether(s.storeReady))
 	mux.Handle("/", resources)
 	return nil
-}
-
-// ready says whether this process does its work: it derives timelines, or stands
-// by; without that role its store answers; without a store nothing can be missing
-// that a sender would not be told.
-func (s *Server) ready() func() error {
-	if s.runner != nil {
-		return s.runner.Ready
-	}
-	if shared, ok := s.store.(storage.Lease); ok {
-		return (&probe{store: shared}).ready
-	}
-	return func() error { return nil }
 }

@@ -128,14 +128,14 @@ func (l *askedLease) Holder(context.Context) (storage.Claim, time.Duration, erro
 func TestProbe(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store := &askedLease{}
-		p := probe{store: store}
+		p := probe{ask: askStore(store)}
 		for _, c := range []struct {
 			err   error
 			ready bool
 		}{{nil, true}, {storage.ErrNotFound, true}, {storage.ErrUnavailable, false}, {nil, true}} {
 			store.err = c.err
 			for range 10 {
-				if err := p.ready(); (err == nil) != c.ready {
+				if err := p.state(t.Context()); (err == nil) != c.ready {
 					t.Errorf("the store says %v: got %v, want ready %v", c.err, err, c.ready)
 				}
 			}
@@ -143,6 +143,56 @@ func TestProbe(t *testing.T) {
 		}
 		if store.asked != 4 {
 			t.Errorf("the store was asked %d times, want 4", store.asked)
+		}
+	})
+}
+
+// TestProbeOfWhatHangs: who asks is answered in their time, by what was last known
+// as long as that can be relied on.
+func TestProbeOfWhatHangs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		hangs := false
+		p := probe{ask: func(ctx context.Context) error {
+			if hangs {
+				<-ctx.Done()
+			}
+			return ctx.Err()
+		}}
+		state := func() error {
+			t.Helper()
+			ctx, cancel := context.WithTimeout(t.Context(), readyPatience)
+			defer cancel()
+			began := time.Now()
+			err := p.state(ctx)
+			if took := time.Since(began); took > readyPatience {
+				t.Errorf("it took %s, want no more than %s", took, readyPatience)
+			}
+			return err
+		}
+		if err := state(); err != nil {
+			t.Fatalf("it answers: got error %v", err)
+		}
+		hangs = true
+		time.Sleep(2 * probeFor)
+		if err := state(); err != nil {
+			t.Errorf("it is slow: got error %v, want what was last known", err)
+		}
+		time.Sleep(probeWait)
+		if err := state(); err == nil {
+			t.Error("it did not answer in all the time that it had: got ready")
+		}
+		hangs = false
+		time.Sleep(probeWait)
+		if err := state(); err != nil {
+			t.Errorf("it answers again: got error %v", err)
+		}
+		hangs = true
+		time.Sleep(2 * probeTrust)
+		if err := state(); err == nil || !strings.Contains(err.Error(), "no answer") {
+			t.Errorf("it is slow, and what was known is old: got error %v, want that there is no answer", err)
+		}
+		if err := p.end(t.Context()); err != nil {
+			t.Errorf("end: %v", err)
 		}
 	})
 }

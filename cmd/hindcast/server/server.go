@@ -9,7 +9,8 @@
 //	                      runner ────────┘  │  └─────► api ──► readers
 //	                      retention ────────┘
 //
-// What appends to the store wakes the runner. A process runs the parts of its
+// What appends to the store wakes the runner. The meter stands before the store and
+// before Kafka, and counts what became durable there. A process runs the parts of its
 // [Roles]: receivers and poll are receive, the consumer is consume, the runner and
 // the retention are correlate. What receives alone, and forwards, opens no store.
 //
@@ -69,6 +70,11 @@ type Server struct {
 	store    storage.Store // nil where no part needs it
 	formats  *formats
 	reloads  *reloadMetrics
+	meter    *ingest.Meter
+	// readiness answers who asks whether to send requests here.
+	readiness *readiness
+	// probeStore is nil where the store cannot be asked.
+	probeStore *probe
 	// Nil without their roles:
 	runner    *run.Runner
 	retention *retention
@@ -132,6 +138,8 @@ func (s *Server) startParts(ctx context.Context, g *gate) error {
 		versioncollector.NewCollector("hindcast"))
 	s.reloads = newReloadMetrics(s.registry)
 	s.formats = newFormats(s.options.Config)
+	s.meter = ingest.NewMeter(s.registry)
+	s.readiness = newReadiness(&s.options)
 
 	if s.options.forwards() {
 		// Senders need not wait for the store.
@@ -139,6 +147,7 @@ func (s *Server) startParts(ctx context.Context, g *gate) error {
 			return err
 		}
 		early := s.newMux()
+		mountHealth(early, s.readiness)
 		early.HandleFunc("/", starting)
 		g.open(early)
 	}
@@ -153,9 +162,10 @@ func (s *Server) startParts(ctx context.Context, g *gate) error {
 		}
 	}
 	if s.options.receives() && !s.options.forwards() {
-		if err := s.startReceiving(s.store, s.wake); err != nil {
+		if err := s.startReceiving(s.meter.Over(ingest.RouteDirect, s.store), s.wake); err != nil {
 			return err
 		}
+		s.readiness.set(Receive, whether(s.storeReady))
 	}
 	if s.options.consumes() {
 		if err := s.startConsuming(); err != nil {

@@ -82,7 +82,7 @@ func TestServerTakesInAndGivesOut(t *testing.T) {
 	}
 	for path, want := range map[string]string{
 		"/incidents": `"incidents"`, "/-/healthy": "", "/-/ready": "", "/openapi.json": "3.1",
-		"/metrics": `hindcast_ingest_facts_total{kind="change",road="deploys"} 1`,
+		"/metrics": `hindcast_ingest_facts_total{from="receivers",kind="change",road="deploys"} 1`,
 	} {
 		if code, body := do(t, client, "GET", s.URL()+path, ""); code != http.StatusOK || !strings.Contains(body, want) {
 			t.Errorf("%s: got %d, want 200 with %q in it; body:\n%.500s", path, code, want, body)

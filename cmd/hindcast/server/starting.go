@@ -6,7 +6,7 @@ import (
 	"sync/atomic"
 )
 
-// gate answers requests while the store is waited for: senders are told to come
+// gate answers requests while the store, or Kafka, is waited for: senders are told to come
 // again, instead of being left without an answer. Once it is open it lets pass
 // what the handler takes.
 type gate struct{ handler atomic.Pointer[http.Handler] }
@@ -29,5 +29,5 @@ func starting(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	w.Header().Set("Retry-After", "5")
-	problem(w, http.StatusServiceUnavailable, "hindcast is starting: it waits for its store")
+	problem(w, http.StatusServiceUnavailable, "hindcast is starting: it waits for its store, or for Kafka where it forwards")
 }

@@ -1,0 +1,124 @@
+package server
+
+import (
+	"context"
+	"net"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/hindcast/hindcast/cmd/hindcast/config"
+	"github.com/hindcast/hindcast/ingest/kafka/kafkatest"
+)
+
+// forwarding is a configuration whose receivers put what they took into a broker.
+func forwarding(t *testing.T, broker *kafkatest.Fake) config.Config {
+	t.Helper()
+	c := config.Default()
+	c.Forward = config.ForwardKafka
+	c.Kafka.Brokers = []string{broker.Addr()}
+	c.Kafka.Group = kafkatest.Name(t)
+	c.Kafka.MetadataInterval = 50 * time.Millisecond
+	c.Kafka.ForwardTopics.Alerts, c.Kafka.ForwardTopics.Logs = broker.Topic(t, 2, nil), broker.Topic(t, 2, nil)
+	c.Kafka.DeadLetters = broker.Topic(t, 1, nil)
+	return c
+}
+
+// TestForwardedFactsAreCountedOnce: a fact that goes through Kafka is one that was
+// stored, not none and not two; that it was forwarded is told beside it.
+func TestForwardedFactsAreCountedOnce(t *testing.T) {
+	broker := kafkatest.NewFake(t)
+	s, client := start(t, func(o *Options) { o.Config = forwarding(t, broker) })
+	if code, body := do(t, client, "POST", s.URL()+"/ingest/deploys", deploy); code != http.StatusOK {
+		t.Fatalf("deploy: got %d %s, want 200", code, body)
+	}
+	var metrics string
+	eventually(t, "the deploy is stored", func() bool {
+		_, metrics = do(t, client, "GET", s.URL()+"/metrics", "")
+		return strings.Contains(metrics, `hindcast_ingest_facts_total{from="kafka",kind="change",road="deploys"}`)
+	})
+	for _, want := range []string{
+		`hindcast_ingest_facts_total{from="kafka",kind="change",road="deploys"} 1`,
+		`hindcast_ingest_forwarded_facts_total{kind="change",road="deploys"} 1`,
+		`hindcast_ingest_append_errors_total{from="kafka",lane="alerts",to="store"} 0`,
+		`hindcast_ingest_append_errors_total{from="receivers",lane="alerts",to="kafka"} 0`,
+		`hindcast_ingest_last_fact_timestamp_seconds{from="kafka",road="deploys"} `,
+		`hindcast_ingest_last_fact_timestamp_seconds{from="receivers",road="deploys"} `,
+	} {
+		if !strings.Contains(metrics, "\n"+want) {
+			t.Errorf("the metrics lack %s", want)
+		}
+	}
+	if strings.Contains(metrics, `facts_total{from="receivers"`) {
+		t.Error("what was forwarded is counted as stored by the receivers")
+	}
+}
+
+// TestReadyWithoutKafka: who forwards cannot receive while Kafka is away, whatever
+// else can be done.
+func TestReadyWithoutKafka(t *testing.T) {
+	broker := kafkatest.NewFake(t)
+	s, client := start(t, func(o *Options) { o.Config = forwarding(t, broker) })
+	if err := s.Idle(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if code, body := do(t, client, "GET", s.URL()+"/-/ready", ""); code != http.StatusOK || !strings.Contains(body, "receive: ready") {
+		t.Errorf("with Kafka: got %d %s, want 200", code, body)
+	}
+	broker.Cluster.Close()
+	eventually(t, "the process is not ready", func() bool {
+		code, body := do(t, client, "GET", s.URL()+"/-/ready", "")
+		return code == http.StatusServiceUnavailable && strings.Contains(body, "receive: not ready: Kafka is unavailable")
+	})
+	if code, body := do(t, client, "GET", s.URL()+"/-/ready?role=correlate,api", ""); code != http.StatusOK {
+		t.Errorf("what does not need Kafka: got %d %s, want 200", code, body)
+	}
+}
+
+// TestReadyWithoutTheStore: a process that does everything, and forwards, is ready
+// for senders while its store is away, and not for readers.
+func TestReadyWithoutTheStore(t *testing.T) {
+	broker := kafkatest.NewFake(t)
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	url := "http://" + l.Addr().String()
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() {
+		_, err := Start(ctx, Options{Config: forwarding(t, broker), Store: "clickhouse://127.0.0.1:1/none", StoreWait: time.Hour, Logger: quiet()}, l)
+		ended <- err
+	}()
+	client := &http.Client{Transport: &http.Transport{}}
+	defer func() {
+		client.CloseIdleConnections()
+		cancel()
+		if err := <-ended; err == nil {
+			t.Error("it started without a store")
+		}
+	}()
+	eventually(t, "the process is ready for senders", func() bool {
+		code, _ := do(t, client, "GET", url+"/-/ready", "")
+		return code == http.StatusOK
+	})
+	for _, c := range []struct {
+		request string
+		status  int
+		says    string
+	}{
+		{"POST /ingest/deploys", 200, ""},
+		{"GET /-/healthy", 200, "healthy"},
+		{"GET /-/ready", 200, "api: not ready: it is starting"},
+		{"GET /-/ready?role=receive", 200, "hindcast is ready."},
+		{"GET /-/ready?role=api", 503, "hindcast is not ready: api."},
+		{"GET /-/ready?role=nobody", 400, "nobody"},
+		{"GET /incidents", 503, "it waits for its store"},
+	} {
+		method, path, _ := strings.Cut(c.request, " ")
+		if code, body := do(t, client, method, url+path, deploy); code != c.status || !strings.Contains(body, c.says) {
+			t.Errorf("%s: got %d %s, want %d with %q", c.request, code, body, c.status, c.says)
+		}
+	}
+}
