@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/hindcast/hindcast/cmd/child"
 )
 
 // bareBenches are benchmarks of the store and, of the same rows, of a bare insert
@@ -23,10 +25,8 @@ var bareBenches = []struct{ what, store, bare string }{
 func (b *onClickHouse) againstBare(ctx context.Context) error {
 	b.report.say("building the store's benchmarks")
 	binary := filepath.Join(b.launch.dir, "clickhouse.test")
-	build := exec.CommandContext(ctx, "go", "test", "-c", "-o", binary, "github.com/hindcast/hindcast/storage/clickhouse")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := build.CombinedOutput(); err != nil {
-		return fmt.Errorf("build the store's benchmarks: %w: %s", err, out)
+	if err := child.Go(ctx, "test", "-c", "-o", binary, "github.com/hindcast/hindcast/storage/clickhouse"); err != nil {
+		return fmt.Errorf("build the store's benchmarks: %w", err)
 	}
 	rates := map[string][]float64{}
 	for range b.size.rounds {

@@ -32,44 +32,19 @@ const (
 )
 
 // run measures on SQLite, the server on one core and the generator on the other.
-func (b *bench) run(ctx context.Context, binary, dir string) error {
+func (b *bench) run(ctx context.Context) error {
 	if b.size.benchtime != "0" {
 		if err := b.goBenchmarks(ctx); err != nil {
 			return err
 		}
 	}
-	return b.within(ctx, binary, dir, func() error {
-		if b.launch.pinned = pin(); !b.launch.pinned {
-			b.report.say("the server and the generator could not have a core each: the figures say less")
-		}
-		runtime.GOMAXPROCS(1)
-		b.launch.oneCore = true
-		b.launch.store = "sqlite:" + filepath.Join(b.launch.dir, "hindcast.db")
-		return b.serve(ctx)
-	})
-}
-
-// within makes a folder and the server's binary, calls f and removes the folder.
-func (b *bench) within(ctx context.Context, binary, dir string, f func() error) (err error) {
-	dir, err = os.MkdirTemp(dir, "hindcast-bench-")
-	if err != nil {
-		return err
+	if b.launch.pinned = pin(); !b.launch.pinned {
+		b.report.say("the server and the generator could not have a core each: the figures say less")
 	}
-	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	if dir, err = filepath.Abs(dir); err != nil {
-		return err
-	}
-	if binary == "" {
-		b.report.say("building the server")
-		if binary, err = build(ctx, dir); err != nil {
-			return err
-		}
-	}
-	if binary, err = filepath.Abs(binary); err != nil {
-		return err
-	}
-	b.launch.binary, b.launch.dir = binary, dir
-	return f()
+	runtime.GOMAXPROCS(1)
+	b.launch.oneCore = true
+	b.launch.store = "sqlite:" + filepath.Join(b.launch.dir, "hindcast.db")
+	return b.serve(ctx)
 }
 
 // serve measures a server while it fills, under load, and started again.
@@ -316,6 +291,12 @@ func (b *bench) probe(ctx context.Context, a postedAlert, s *samples) error {
 	if err := b.client.postAlerts(ctx, []postedAlert{a}); err != nil {
 		return err
 	}
+	return b.inTimeline(ctx, a, probeEvery, s)
+}
+
+// inTimeline asks, so often, until an alert that was accepted now is in the
+// timeline of its incident.
+func (b *bench) inTimeline(ctx context.Context, a postedAlert, every time.Duration, s *samples) error {
 	accepted := time.Now()
 	path := "/incidents/" + a.id().String() + "/timeline"
 	for time.Since(accepted) < probeWithin {
@@ -327,7 +308,7 @@ func (b *bench) probe(ctx context.Context, a postedAlert, s *samples) error {
 			s.add(time.Since(accepted))
 			return nil
 		}
-		time.Sleep(probeEvery)
+		time.Sleep(every)
 	}
 	return fmt.Errorf("alert %s is in no timeline after %s", a.id(), probeWithin)
 }

@@ -29,14 +29,8 @@ type onClickHouse struct {
 // database is where the server's data is.
 const database = "hindcast"
 
-func (b *onClickHouse) run(ctx context.Context, binary, dir string) error {
-	return b.within(ctx, binary, dir, func() (err error) {
-		b.engine, err = enginetest.Run(ctx, enginetest.Options{Dir: filepath.Join(b.launch.dir, "engine")})
-		if err != nil {
-			return err
-		}
-		defer func() { err = errors.Join(err, b.engine.Stop()) }()
-		b.launch.engine = b.engine.Pid()
+func (b *onClickHouse) run(ctx context.Context) error {
+	return b.beside(ctx, func() error {
 		b.launch.store = b.engine.DSN(database)
 		if b.size.benchtime != "0" {
 			if err := b.againstBare(ctx); err != nil {
@@ -45,6 +39,17 @@ func (b *onClickHouse) run(ctx context.Context, binary, dir string) error {
 		}
 		return b.all(ctx)
 	})
+}
+
+// beside calls f while an engine runs.
+func (b *onClickHouse) beside(ctx context.Context, f func() error) (err error) {
+	b.engine, err = enginetest.Run(ctx, enginetest.Options{Dir: filepath.Join(b.launch.dir, "engine")})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, b.engine.Close()) }()
+	b.launch.engine = b.engine.Pid()
+	return f()
 }
 
 // all fills the store and measures on it. The first server makes the tables as
@@ -81,7 +86,7 @@ func (b *onClickHouse) serving(ctx context.Context, stage func(context.Context) 
 	}
 	err := stage(ctx)
 	if err != nil && ctx.Err() == nil {
-		b.report.say("the server said: %s", b.server.logs.String())
+		b.report.say("the server said: %s", b.server.Said())
 	}
 	return errors.Join(err, b.server.stop())
 }

@@ -203,19 +203,6 @@ func (b *onClickHouse) reach(ctx context.Context, a postedAlert, answered, visib
 	if err := b.client.postAlerts(ctx, []postedAlert{a}); err != nil {
 		return err
 	}
-	accepted := time.Now()
-	answered.add(accepted.Sub(began))
-	path := "/incidents/" + a.id().String() + "/timeline"
-	for time.Since(accepted) < probeWithin {
-		got, err := b.client.get(ctx, path, "")
-		if err != nil {
-			return err
-		}
-		if got.status == 200 {
-			visible.add(time.Since(accepted))
-			return nil
-		}
-		time.Sleep(askEvery)
-	}
-	return fmt.Errorf("alert %s is in no timeline after %s", a.id(), probeWithin)
+	answered.add(time.Since(began))
+	return b.inTimeline(ctx, a, askEvery, visible)
 }

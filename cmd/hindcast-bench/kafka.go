@@ -16,7 +16,6 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/hindcast/hindcast/ingest/kafka/kafkatest"
-	"github.com/hindcast/hindcast/storage/clickhouse/enginetest"
 )
 
 // onKafka holds log lines that come from a real Kafka broker against the same ones
@@ -37,14 +36,8 @@ const (
 	kafkaPartitions = 12
 )
 
-func (b *onKafka) run(ctx context.Context, binary, dir string) error {
-	return b.within(ctx, binary, dir, func() (err error) {
-		b.engine, err = enginetest.Run(ctx, enginetest.Options{Dir: filepath.Join(b.launch.dir, "engine")})
-		if err != nil {
-			return err
-		}
-		defer func() { err = errors.Join(err, b.engine.Stop()) }()
-		b.launch.engine = b.engine.Pid()
+func (b *onKafka) run(ctx context.Context) error {
+	return b.beside(ctx, func() (err error) {
 		b.broker, err = kafkatest.Run(ctx, kafkatest.Options{Dir: filepath.Join(b.launch.dir, "kafka")})
 		if err != nil {
 			return err
@@ -230,8 +223,8 @@ func (b *onKafka) until(ctx context.Context, what string, ok func() (bool, error
 		}
 		select {
 		case <-time.After(10 * time.Millisecond):
-		case <-b.server.done:
-			return fmt.Errorf("wait until %s: it ended: %s", what, b.server.logs.String())
+		case <-b.server.Done():
+			return fmt.Errorf("wait until %s: it ended: %s", what, b.server.Said())
 		case <-ctx.Done():
 			return fmt.Errorf("wait until %s: %w", what, ctx.Err())
 		}

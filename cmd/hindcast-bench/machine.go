@@ -40,11 +40,11 @@ func (s *server) read() reading {
 		r.busy += number64(f[i]) / ticks
 	}
 	r.stolen = number64(f[8]) / ticks
-	r.server, r.itself = cpuOf(s.cmd.Process.Pid), cpuOf(os.Getpid())
+	r.server, r.itself = cpuOf(s.Pid()), cpuOf(os.Getpid())
 	if s.engine != 0 {
 		r.engine = cpuOf(s.engine)
 	}
-	r.waited = waitedFor(s.cmd.Process.Pid)
+	r.waited = waitedFor(s.Pid())
 	r.known = true
 	return r
 }

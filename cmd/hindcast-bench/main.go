@@ -21,14 +21,12 @@ package main
 
 import (
 	"context"
-	"errors"
 	"flag"
 	"fmt"
 	"io"
-	"os"
-	"os/signal"
-	"syscall"
 	"time"
+
+	"github.com/hindcast/hindcast/cmd/child/load"
 )
 
 // sizes say how much is measured.
@@ -70,101 +68,70 @@ var stores = map[string][2]sizes{
 	"kafka": {{pushed: 1_500_000, rounds: 5}, {pushed: 40_000, rounds: 1}},
 }
 
-func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	err := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
-	stop()
-	if errors.Is(err, flag.ErrHelp) {
-		return
-	}
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "hindcast-bench:", err)
-		os.Exit(1)
-	}
-}
+func main() { load.Main("hindcast-bench", run) }
 
 // run reads the flags, measures and prints the report.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
-	flags := flag.NewFlagSet("hindcast-bench", flag.ContinueOnError)
-	flags.SetOutput(stderr)
-	short := flags.Bool("short", false, "a smoke run: the same measurements, small and quick; its figures say nothing")
-	store := flags.String("store", "sqlite", "what the server keeps its data in: sqlite or clickhouse; kafka is clickhouse behind Kafka")
-	var given sizes
-	flags.IntVar(&given.lines, "lines", 0, "log lines that are stored when the rest is measured")
-	flags.DurationVar(&given.spread, "spread", 0, "stretch of time until now that the stored lines are from")
-	flags.IntVar(&given.firing, "firing", 0, "alerts that fire all the time (SQLite)")
-	flags.DurationVar(&given.stage, "stage", 0, "length of each measurement under load")
-	flags.IntVar(&given.probes, "probes", 0, "alerts whose way to the timeline is watched")
-	flags.IntVar(&given.entries, "entries", 0, "entries of the timeline that is read")
-	flags.StringVar(&given.benchtime, "benchtime", "", "of each Go benchmark, as go test takes it; 0 leaves them out")
-	flags.IntVar(&given.pushed, "pushed", 0, "how many of the lines come over HTTP; the others are copied from them inside the engine (ClickHouse). How many come over either road (Kafka)")
-	flags.IntVar(&given.events, "events", 0, "events that are stored (ClickHouse)")
-	flags.IntVar(&given.incidents, "incidents", 0, "incidents that are stored (ClickHouse)")
-	flags.DurationVar(&given.past, "past", 0, "stretch of time until now that the stored events are from (ClickHouse)")
-	flags.IntVar(&given.rounds, "rounds", 0, "how often the store is held against bare inserts (ClickHouse), and Kafka against HTTP (Kafka)")
-	binary := flags.String("hindcast", "", "the server's binary; built from the source in this folder where it is not given")
-	dir := flags.String("dir", "", "folder for the store, which needs some gigabytes; a temporary one where it is not given. What is made in it is removed")
-	profile := flags.String("profile", "", "folder to write CPU and heap profiles of the Go benchmarks to")
-	if err := flags.Parse(args); err != nil {
+	c, err := parse(args, stderr)
+	if err != nil {
 		return err
 	}
-	if flags.NArg() > 0 {
-		return fmt.Errorf("unexpected argument %q", flags.Arg(0))
-	}
-	base, ok := stores[*store]
-	if !ok {
-		return fmt.Errorf("there is no store %q: want sqlite, clickhouse or kafka", *store)
-	}
-	size := base[0]
-	if *short {
-		size = base[1]
-	}
-	flags.Visit(func(f *flag.Flag) { size.take(f.Name, given) })
-	if err := size.check(*store); err != nil {
-		return err
-	}
-	b := &bench{size: size, report: newReport(stderr), profile: *profile}
-	var err error
-	switch *store {
+	b := &bench{size: c.size, report: newReport(stderr), profile: c.profile}
+	measure := b.run
+	switch c.store {
 	case "kafka":
-		err = (&onKafka{onClickHouse: &onClickHouse{bench: b}}).run(ctx, *binary, *dir)
+		measure = (&onKafka{onClickHouse: &onClickHouse{bench: b}}).run
 	case "clickhouse":
-		err = (&onClickHouse{bench: b}).run(ctx, *binary, *dir)
-	default:
-		err = b.run(ctx, *binary, *dir)
+		measure = (&onClickHouse{bench: b}).run
 	}
+	err = c.place.Within(ctx, "hindcast-bench", b.report.say, func(binary, dir string) error {
+		b.launch.binary, b.launch.dir = binary, dir
+		return measure(ctx)
+	})
 	b.report.print(stdout)
 	return err
 }
 
-// take takes the size of a flag that was given.
-func (s *sizes) take(name string, given sizes) {
-	switch name {
-	case "lines":
-		s.lines = given.lines
-	case "spread":
-		s.spread = given.spread
-	case "firing":
-		s.firing = given.firing
-	case "stage":
-		s.stage = given.stage
-	case "probes":
-		s.probes = given.probes
-	case "entries":
-		s.entries = given.entries
-	case "benchtime":
-		s.benchtime = given.benchtime
-	case "pushed":
-		s.pushed = given.pushed
-	case "events":
-		s.events = given.events
-	case "incidents":
-		s.incidents = given.incidents
-	case "past":
-		s.past = given.past
-	case "rounds":
-		s.rounds = given.rounds
+// call is what the command line says.
+type call struct {
+	size           sizes
+	store, profile string
+	place          load.Place
+}
+
+func parse(args []string, stderr io.Writer) (*call, error) {
+	c := &call{}
+	flags := flag.NewFlagSet("hindcast-bench", flag.ContinueOnError)
+	flags.SetOutput(stderr)
+	flags.StringVar(&c.store, "store", "sqlite", "what the server keeps its data in: sqlite or clickhouse; kafka is clickhouse behind Kafka")
+	flags.IntVar(&c.size.lines, "lines", 0, "log lines that are stored when the rest is measured")
+	flags.DurationVar(&c.size.spread, "spread", 0, "stretch of time until now that the stored lines are from")
+	flags.IntVar(&c.size.firing, "firing", 0, "alerts that fire all the time (SQLite)")
+	flags.DurationVar(&c.size.stage, "stage", 0, "length of each measurement under load")
+	flags.IntVar(&c.size.probes, "probes", 0, "alerts whose way to the timeline is watched")
+	flags.IntVar(&c.size.entries, "entries", 0, "entries of the timeline that is read")
+	flags.StringVar(&c.size.benchtime, "benchtime", "", "of each Go benchmark, as go test takes it; 0 leaves them out")
+	flags.IntVar(&c.size.pushed, "pushed", 0, "how many of the lines come over HTTP; the others are copied from them inside the engine (ClickHouse). How many come over either road (Kafka)")
+	flags.IntVar(&c.size.events, "events", 0, "events that are stored (ClickHouse)")
+	flags.IntVar(&c.size.incidents, "incidents", 0, "incidents that are stored (ClickHouse)")
+	flags.DurationVar(&c.size.past, "past", 0, "stretch of time until now that the stored events are from (ClickHouse)")
+	flags.IntVar(&c.size.rounds, "rounds", 0, "how often the store is held against bare inserts (ClickHouse), and Kafka against HTTP (Kafka)")
+	flags.StringVar(&c.profile, "profile", "", "folder to write CPU and heap profiles of the Go benchmarks to")
+	c.place.Flags(flags, "some gigabytes")
+	err := load.Parse(flags, args, func(short bool) error {
+		all, ok := stores[c.store]
+		if !ok {
+			return fmt.Errorf("there is no store %q: want sqlite, clickhouse or kafka", c.store)
+		}
+		if c.size = all[0]; short {
+			c.size = all[1]
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
 	}
+	return c, c.size.check(c.store)
 }
 
 func (s *sizes) check(store string) error {

@@ -2,14 +2,11 @@ package main
 
 import (
 	"bytes"
-	"errors"
-	"os"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/hindcast/hindcast/ingest/kafka/kafkatest"
-	"github.com/hindcast/hindcast/storage/clickhouse/enginetest"
+	"github.com/hindcast/hindcast/cmd/child/component"
 )
 
 // TestSmokeRun measures everything but the Go benchmarks, in small.
@@ -45,11 +42,11 @@ func TestBadFlags(t *testing.T) {
 }
 
 func TestShortKeepsWhatWasGiven(t *testing.T) {
+	var out bytes.Buffer
+	got, err := parse([]string{"-short", "-firing=7"}, &out)
 	want := stores["sqlite"][1]
-	got := want
-	got.take("firing", sizes{firing: 7, lines: 3})
-	if want.firing = 7; got != want {
-		t.Errorf("got %+v, want %+v", got, want)
+	if want.firing = 7; err != nil || got.size != want {
+		t.Errorf("got %+v, error %v, want %+v", got, err, want)
 	}
 }
 
@@ -62,9 +59,7 @@ func TestSmokeRunOnClickHouse(t *testing.T) {
 	var table, progress bytes.Buffer
 	args := []string{"-store=clickhouse", "-short", "-benchtime=0", "-stage=200ms", "-probes=3", "-dir", t.TempDir()}
 	err := run(t.Context(), args, &table, &progress)
-	if unavailable := new(enginetest.Unavailable); errors.As(err, &unavailable) && os.Getenv("CI") != "true" {
-		t.Skip(err)
-	}
+	component.Skip(t, err)
 	if err != nil {
 		t.Fatalf("%v\n%s", err, &progress)
 	}
@@ -89,10 +84,7 @@ func TestSmokeRunOnKafka(t *testing.T) {
 	}
 	var table, progress bytes.Buffer
 	err := run(t.Context(), []string{"-store=kafka", "-short", "-dir", t.TempDir()}, &table, &progress)
-	noEngine, noBroker := new(enginetest.Unavailable), new(kafkatest.Unavailable)
-	if (errors.As(err, &noEngine) || errors.As(err, &noBroker)) && os.Getenv("CI") != "true" {
-		t.Skip(err)
-	}
+	component.Skip(t, err)
 	if err != nil {
 		t.Fatalf("%v\n%s", err, &progress)
 	}

@@ -56,16 +56,18 @@ func (s *soak) killing(ctx context.Context) error {
 			return nil
 		}
 		for _, c := range s.consumers {
-			if c.ended() {
-				return fmt.Errorf("%s ended by itself", c.name)
+			if c.State() != nil {
+				return fmt.Errorf("%s ended by itself", c.Name)
 			}
 		}
 		c := s.consumers[n%len(s.consumers)]
-		c.kill()
-		s.say("killed %s (%d)", c.name, s.faults.count(&s.faults.kills))
+		if err := c.Kill(); err != nil {
+			return err
+		}
+		s.say("killed %s (%d)", c.Name, s.faults.count(&s.faults.kills))
 		// It comes back also when all is over, to be stopped in order.
 		pause(ctx, s.plan.down)
-		if err := c.start(); err != nil {
+		if err := c.Start(); err != nil {
 			return err
 		}
 	}
@@ -99,13 +101,12 @@ func (s *soak) freezing(ctx context.Context) error {
 	if s.plan.freeze == 0 || !s.produced(ctx, 1, 2) {
 		return nil
 	}
-	pid := s.engine.Pid()
-	if err := freeze(pid, true); err != nil {
-		return fmt.Errorf("freeze the store: %w", err)
+	if err := s.engine.Process().Freeze(); err != nil {
+		return err
 	}
 	pause(ctx, s.plan.freeze)
-	if err := freeze(pid, false); err != nil {
-		return fmt.Errorf("thaw the store: %w", err)
+	if err := s.engine.Process().Thaw(); err != nil {
+		return err
 	}
 	s.say("froze the store for %v (%d)", s.plan.freeze, s.faults.count(&s.faults.frozen))
 	return nil

@@ -24,10 +24,9 @@ import (
 	"flag"
 	"fmt"
 	"io"
-	"os"
-	"os/signal"
-	"syscall"
 	"time"
+
+	"github.com/hindcast/hindcast/cmd/child/load"
 )
 
 // plan is how much is done, and how often it is disturbed.
@@ -57,87 +56,44 @@ var (
 	}
 )
 
-func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, os.Interrupt)
-	err := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
-	stop()
-	if errors.Is(err, flag.ErrHelp) {
-		return
-	}
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "hindcast-soak:", err)
-		os.Exit(1)
-	}
-}
+func main() { load.Main("hindcast-soak", run) }
 
 // run reads the flags and does what they say. The error is errWrong when what was
 // found is not what was produced.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
-	p, binary, dir, err := parse(args, stderr)
+	p, place, err := parse(args, stderr)
 	if err != nil {
 		return err
 	}
 	s := &soak{plan: p, out: stdout, progress: stderr, began: time.Now()}
-	return s.run(ctx, binary, dir)
+	return place.Within(ctx, "hindcast-soak", s.say, func(binary, dir string) error { return s.run(ctx, binary, dir) })
 }
 
-func parse(args []string, stderr io.Writer) (p plan, binary, dir string, err error) {
+func parse(args []string, stderr io.Writer) (p plan, place load.Place, err error) {
 	flags := flag.NewFlagSet("hindcast-soak", flag.ContinueOnError)
 	flags.SetOutput(stderr)
-	smoke := flags.Bool("short", false, "a smoke run: the same, small and quick; flags beside it change it")
-	var given plan
-	flags.IntVar(&given.messages, "messages", whole.messages, "messages to produce")
-	flags.IntVar(&given.facts, "facts", whole.facts, "of a hundred messages so many are alerts, and as many deploys; the others are log lines")
-	flags.IntVar(&given.partitions, "partitions", whole.partitions, "partitions of all topics together")
-	flags.IntVar(&given.rate, "rate", whole.rate, "messages to produce in a second")
-	flags.IntVar(&given.consumers, "consumers", whole.consumers, "processes of hindcast")
-	flags.DurationVar(&given.kill, "kill", whole.kill, "kill a consumer so often; 0 for never")
-	flags.DurationVar(&given.down, "down", whole.down, "let what was killed or stopped stay away for so long")
-	flags.IntVar(&given.restarts, "restarts", whole.restarts, "restart the broker so many times, in order and by a kill in turn")
-	flags.DurationVar(&given.freeze, "freeze", whole.freeze, "freeze the store, once, for so long; 0 for not at all")
-	flags.DurationVar(&given.session, "session", whole.session, "the consumers' session time-out")
-	flags.DurationVar(&given.limit, "limit", whole.limit, "give up when not everything is consumed so long after the last message")
-	flags.StringVar(&binary, "hindcast", "", "hindcast's binary; built from the source in this folder where it is not given")
-	flags.StringVar(&dir, "dir", "", "folder for broker and store, which need a gigabyte; a temporary one where it is not given. What is made in it is removed")
-	if err := flags.Parse(args); err != nil {
-		return p, "", "", err
+	flags.IntVar(&p.messages, "messages", whole.messages, "messages to produce")
+	flags.IntVar(&p.facts, "facts", whole.facts, "of a hundred messages so many are alerts, and as many deploys; the others are log lines")
+	flags.IntVar(&p.partitions, "partitions", whole.partitions, "partitions of all topics together")
+	flags.IntVar(&p.rate, "rate", whole.rate, "messages to produce in a second")
+	flags.IntVar(&p.consumers, "consumers", whole.consumers, "processes of hindcast")
+	flags.DurationVar(&p.kill, "kill", whole.kill, "kill a consumer so often; 0 for never")
+	flags.DurationVar(&p.down, "down", whole.down, "let what was killed or stopped stay away for so long")
+	flags.IntVar(&p.restarts, "restarts", whole.restarts, "restart the broker so many times, in order and by a kill in turn")
+	flags.DurationVar(&p.freeze, "freeze", whole.freeze, "freeze the store, once, for so long; 0 for not at all")
+	flags.DurationVar(&p.session, "session", whole.session, "the consumers' session time-out")
+	flags.DurationVar(&p.limit, "limit", whole.limit, "give up when not everything is consumed so long after the last message")
+	place.Flags(flags, "a gigabyte")
+	err = load.Parse(flags, args, func(smoke bool) error {
+		if p = whole; smoke {
+			p = short
+		}
+		return nil
+	})
+	if err == nil {
+		err = p.check()
 	}
-	if flags.NArg() > 0 {
-		return p, "", "", fmt.Errorf("unexpected argument %q", flags.Arg(0))
-	}
-	if p = whole; *smoke {
-		p = short
-	}
-	flags.Visit(func(f *flag.Flag) { p.take(f.Name, given) })
-	return p, binary, dir, p.check()
-}
-
-// take takes what a flag that was given says.
-func (p *plan) take(name string, given plan) {
-	switch name {
-	case "messages":
-		p.messages = given.messages
-	case "facts":
-		p.facts = given.facts
-	case "partitions":
-		p.partitions = given.partitions
-	case "rate":
-		p.rate = given.rate
-	case "consumers":
-		p.consumers = given.consumers
-	case "kill":
-		p.kill = given.kill
-	case "down":
-		p.down = given.down
-	case "restarts":
-		p.restarts = given.restarts
-	case "freeze":
-		p.freeze = given.freeze
-	case "session":
-		p.session = given.session
-	case "limit":
-		p.limit = given.limit
-	}
+	return p, place, err
 }
 
 func (p *plan) check() error {

@@ -2,13 +2,10 @@ package main
 
 import (
 	"bytes"
-	"errors"
-	"os"
 	"strings"
 	"testing"
 
-	"github.com/hindcast/hindcast/ingest/kafka/kafkatest"
-	"github.com/hindcast/hindcast/storage/clickhouse/enginetest"
+	"github.com/hindcast/hindcast/cmd/child/component"
 )
 
 // TestSmokeRun kills, restarts and freezes in small.
@@ -18,10 +15,7 @@ func TestSmokeRun(t *testing.T) {
 	}
 	var result, progress bytes.Buffer
 	err := run(t.Context(), []string{"-short", "-dir", t.TempDir()}, &result, &progress)
-	noEngine, noBroker := new(enginetest.Unavailable), new(kafkatest.Unavailable)
-	if (errors.As(err, &noEngine) || errors.As(err, &noBroker)) && os.Getenv("CI") != "true" {
-		t.Skip(err)
-	}
+	component.Skip(t, err)
 	if err != nil {
 		t.Fatalf("%v\n%s\n%s", err, &result, &progress)
 	}
@@ -47,7 +41,7 @@ func TestBadFlags(t *testing.T) {
 
 func TestShortKeepsWhatWasGiven(t *testing.T) {
 	var out bytes.Buffer
-	got, _, _, err := parse([]string{"-short", "-messages=500"}, &out)
+	got, _, err := parse([]string{"-short", "-messages=500"}, &out)
 	want := short
 	if want.messages = 500; err != nil || got != want {
 		t.Errorf("got %+v, error %v, want %+v", got, err, want)

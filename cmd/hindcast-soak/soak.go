@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/hindcast/hindcast/cmd/child"
 	"github.com/hindcast/hindcast/ingest/kafka/kafkatest"
 	"github.com/hindcast/hindcast/storage/clickhouse/enginetest"
 )
@@ -24,7 +25,7 @@ type soak struct {
 
 	broker    *kafkatest.Broker
 	engine    *enginetest.Engine
-	consumers []*consumer
+	consumers []*child.Process
 	producer  *producer
 	faults    faults
 }
@@ -52,25 +53,12 @@ func (s *soak) print(format string, args ...any) {
 	fmt.Fprintf(s.out, format+"\n", args...)
 }
 
+// run starts all parts in a folder and soaks.
 func (s *soak) run(ctx context.Context, binary, dir string) (err error) {
-	dir, err = os.MkdirTemp(dir, "hindcast-soak-")
-	if err != nil {
-		return fmt.Errorf("make a folder: %w", err)
-	}
-	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	if dir, err = filepath.Abs(dir); err != nil {
-		return err
-	}
-	if binary == "" {
-		s.say("building hindcast")
-		if binary, err = build(ctx, dir); err != nil {
-			return err
-		}
-	}
 	if s.engine, err = enginetest.Run(ctx, enginetest.Options{Dir: filepath.Join(dir, "engine")}); err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, s.engine.Stop()) }()
+	defer func() { err = errors.Join(err, s.engine.Close()) }()
 	if s.broker, err = kafkatest.Run(ctx, kafkatest.Options{Dir: filepath.Join(dir, "kafka")}); err != nil {
 		return err
 	}
@@ -121,7 +109,7 @@ func (s *soak) startConsumers(binary, dir string) error {
 		if err != nil {
 			return err
 		}
-		if err := c.start(); err != nil {
+		if err := c.Start(); err != nil {
 			return err
 		}
 		s.consumers = append(s.consumers, c)
@@ -132,14 +120,14 @@ func (s *soak) startConsumers(binary, dir string) error {
 func (s *soak) stopConsumers() error {
 	var errs []error
 	for _, c := range s.consumers {
-		errs = append(errs, c.stop())
+		errs = append(errs, stopConsumer(c))
 	}
 	return errors.Join(errs...)
 }
 
 func (s *soak) showLogs() {
 	for _, c := range s.consumers {
-		s.say("%s said:\n%s", c.name, c.logs.String())
+		s.say("%s said:\n%s", c.Name, c.Said())
 	}
 }
 

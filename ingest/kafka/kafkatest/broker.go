@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/hindcast/hindcast/cmd/child"
 )
 
 // Broker is a real Kafka broker in a process of its own: one node in KRaft mode.
@@ -18,9 +20,9 @@ type Broker struct {
 	Admin
 	options Options
 	scratch string // removed by Close; "" when the caller gave the folder
-	ports   ports
+	at      addresses
 	secure  *Secure
-	process *process
+	process *child.Process
 }
 
 // Options say how a broker is started. The zero value is a good one.
@@ -36,8 +38,8 @@ type Options struct {
 }
 
 // Run starts a broker without a test, for commands, and waits until it answers.
-// Close ends it. The error is an *Unavailable when no broker can run on this
-// machine.
+// Close ends it. The error is a *component.Unavailable when no broker can run on
+// this machine.
 func Run(ctx context.Context, o Options) (*Broker, error) {
 	from, err := find()
 	if err != nil {
@@ -76,7 +78,7 @@ func (b *Broker) first(ctx context.Context, from installed) error {
 	}
 	var failed error
 	for range 3 {
-		if err := b.choosePorts(); err != nil {
+		if err := b.chooseAddresses(); err != nil {
 			return err
 		}
 		if err := b.prepare(ctx, from); err != nil {
@@ -85,22 +87,22 @@ func (b *Broker) first(ctx context.Context, from installed) error {
 		if failed = b.launch(ctx); failed == nil || ctx.Err() != nil {
 			return failed
 		}
-		if err := b.process.kill(); err != nil {
+		if err := b.process.Kill(); err != nil {
 			return errors.Join(failed, err)
 		}
 	}
 	return failed
 }
 
-func (b *Broker) choosePorts() error {
-	chosen, err := choosePorts()
+func (b *Broker) chooseAddresses() error {
+	free, err := child.FreeAddresses(6)
 	if err != nil {
 		return err
 	}
-	b.ports = chosen
-	b.addr = loopback(chosen.plain)
+	b.at = addresses{plain: free[0], controller: free[1], tls: free[2], mutual: free[3], sasl: free[4], saslTLS: free[5]}
+	b.addr = b.at.plain
 	if b.secure != nil {
-		b.secure.use(chosen)
+		b.secure.use(b.at)
 	}
 	return nil
 }
@@ -113,7 +115,7 @@ const startTimeout = 2 * time.Minute
 func (b *Broker) launch(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
-	if err := b.process.start(ctx); err != nil {
+	if err := b.process.Start(); err != nil {
 		return err
 	}
 	return b.ready(ctx)
@@ -127,19 +129,7 @@ func (b *Broker) ready(ctx context.Context) error {
 		return err
 	}
 	defer client.Close()
-	for {
-		err := answers(ctx, client)
-		if err == nil {
-			return nil
-		}
-		select {
-		case <-ctx.Done():
-			return fmt.Errorf("wait for the broker: %w", err)
-		case <-b.process.done():
-			return fmt.Errorf("the broker ended while it started: %s", b.process.logTail())
-		case <-time.After(50 * time.Millisecond):
-		}
-	}
+	return b.process.Ready(ctx, func(ctx context.Context) error { return answers(ctx, client) })
 }
 
 // Close ends the broker, and removes its folder if Options named none.
@@ -147,9 +137,9 @@ func (b *Broker) Close() error {
 	var err error
 	if b.process != nil {
 		if b.scratch != "" {
-			err = b.process.kill() // nobody reads its data again
+			err = b.process.Kill() // nobody reads its data again
 		} else {
-			err = b.process.stop(stopTimeout)
+			err = b.process.Stop(stopTimeout)
 		}
 	}
 	if b.scratch != "" {
@@ -161,11 +151,11 @@ func (b *Broker) Close() error {
 const stopTimeout = 30 * time.Second
 
 // Kill ends the broker at once, as kill -9 does, and waits until it has ended.
-func (b *Broker) Kill() error { return b.process.kill() }
+func (b *Broker) Kill() error { return b.process.Kill() }
 
 // Stop ends the broker in order: it hands over what it leads and says so to its
 // clients. Restart starts it again.
-func (b *Broker) Stop() error { return b.process.stop(stopTimeout) }
+func (b *Broker) Stop() error { return b.process.Stop(stopTimeout) }
 
 // Restart starts the broker again, on the same folder and the same addresses,
 // and waits until it answers. One that still runs is killed before.
@@ -177,29 +167,19 @@ func (b *Broker) Restart(ctx context.Context) error {
 }
 
 // Freeze stops the broker as SIGSTOP does: connections stay, nothing answers.
-func (b *Broker) Freeze() error {
-	if err := freeze(b.process); err != nil {
-		return fmt.Errorf("freeze the broker: %w", err)
-	}
-	return nil
-}
+func (b *Broker) Freeze() error { return b.process.Freeze() }
 
 // Thaw lets a frozen broker go on.
-func (b *Broker) Thaw() error {
-	if err := thaw(b.process); err != nil {
-		return fmt.Errorf("thaw the broker: %w", err)
-	}
-	return nil
-}
+func (b *Broker) Thaw() error { return b.process.Thaw() }
 
 // Pid is the broker's process id.
-func (b *Broker) Pid() int { return b.process.pid() }
+func (b *Broker) Pid() int { return b.process.Pid() }
 
-// Dir is the folder of the broker's data and log.
+// Dir is the folder of the broker's data.
 func (b *Broker) Dir() string { return b.options.Dir }
 
-// Log is the end of what the broker said.
-func (b *Broker) Log() string { return b.process.logTail() }
+// Log is the beginning and the end of what the broker said.
+func (b *Broker) Log() string { return b.process.Said() }
 
 // Secure is what clients need for the listeners with TLS and SASL, nil without
 // Options.Secure.

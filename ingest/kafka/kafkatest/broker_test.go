@@ -17,6 +17,7 @@ import (
 	"github.com/twmb/franz-go/pkg/sasl/plain"
 	"github.com/twmb/franz-go/pkg/sasl/scram"
 
+	"github.com/hindcast/hindcast/cmd/child/component"
 	"github.com/hindcast/hindcast/ingest/kafka/kafkatest"
 )
 
@@ -251,7 +252,7 @@ func TestUnavailable(t *testing.T) {
 				t.Setenv(key, value)
 			}
 			_, err := kafkatest.Run(t.Context(), kafkatest.Options{})
-			if unavailable := new(kafkatest.Unavailable); !errors.As(err, &unavailable) || !strings.Contains(err.Error(), name) {
+			if unavailable := new(component.Unavailable); !errors.As(err, &unavailable) || !strings.Contains(err.Error(), name) {
 				t.Errorf("without %s the error is %v", name, err)
 			}
 		})

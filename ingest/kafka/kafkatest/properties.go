@@ -2,53 +2,20 @@ package kafkatest
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"maps"
-	"math/rand/v2"
-	"net"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
+
+	"github.com/hindcast/hindcast/cmd/child"
 )
 
-// ports are where a broker listens, on 127.0.0.1.
-type ports struct {
-	plain, controller, tls, mutual, sasl, saslTLS int
+// addresses are where a broker listens.
+type addresses struct {
+	plain, controller, tls, mutual, sasl, saslTLS string
 }
-
-// choosePorts finds ports that nothing listens on at this moment. They lie below
-// those that systems give to outgoing connections, or one of these could take a
-// port while the broker is down.
-func choosePorts() (ports, error) {
-	var p ports
-	taken := map[int]bool{}
-	for _, port := range []*int{&p.plain, &p.controller, &p.tls, &p.mutual, &p.sasl, &p.saslTLS} {
-		free := false
-		for range 200 {
-			*port = 10_000 + rand.IntN(22_000)
-			if taken[*port] {
-				continue
-			}
-			listener, err := net.Listen("tcp", loopback(*port))
-			if err != nil {
-				continue
-			}
-			listener.Close()
-			taken[*port], free = true, true
-			break
-		}
-		if !free {
-			return p, errors.New("find free ports for the broker: all that were tried are taken")
-		}
-	}
-	return p, nil
-}
-
-func loopback(port int) string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(port)) }
 
 // prepare writes server.properties and the empty log folder that a node in KRaft
 // mode starts on.
@@ -68,10 +35,7 @@ func (b *Broker) prepare(ctx context.Context, from installed) error {
 	}
 	java = append(append(java, b.options.JVM...), "-cp", filepath.Join(from.lib, "*"))
 	command := append([]string{from.java}, java...)
-	b.process = &process{
-		command: append(slices.Clone(command), "kafka.Kafka", properties),
-		log:     filepath.Join(dir, "broker.log"),
-	}
+	b.process = &child.Process{Name: "the broker", Command: append(slices.Clone(command), "kafka.Kafka", properties)}
 	if _, err := os.Stat(filepath.Join(dir, "data", "meta.properties")); err == nil {
 		return nil // the folder was used before
 	}
@@ -79,12 +43,7 @@ func (b *Broker) prepare(ctx context.Context, from installed) error {
 	if b.secure != nil {
 		format = append(format, b.secure.scramUsers()...)
 	}
-	cmd := exec.CommandContext(ctx, format[0], format[1:]...)
-	cmd.SysProcAttr = childAttributes()
-	if said, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("format the broker's folder: %w: %s", err, said)
-	}
-	return nil
+	return (&child.Process{Name: "format the broker's folder", Command: format}).Run(ctx)
 }
 
 // clusterID is 16 bytes in unpadded base64url. Brokers that never meet may share it.
@@ -93,13 +52,13 @@ const clusterID = "aGluZGNhc3QtdGVzdHMtMQ"
 // properties is the text of server.properties.
 func (b *Broker) properties() string {
 	listeners := []string{
-		"PLAIN://" + loopback(b.ports.plain),
-		"CONTROLLER://" + loopback(b.ports.controller),
+		"PLAIN://" + b.at.plain,
+		"CONTROLLER://" + b.at.controller,
 	}
 	p := map[string]string{
 		"process.roles":              "broker,controller",
 		"node.id":                    "1",
-		"controller.quorum.voters":   "1@" + loopback(b.ports.controller),
+		"controller.quorum.voters":   "1@" + b.at.controller,
 		"controller.listener.names":  "CONTROLLER",
 		"inter.broker.listener.name": "PLAIN",
 		"listener.security.protocol.map": "PLAIN:PLAINTEXT,CONTROLLER:PLAINTEXT," +
@@ -138,7 +97,7 @@ func (b *Broker) properties() string {
 		"log.cleaner.dedupe.buffer.size":    "4194304",
 	}
 	if b.secure != nil {
-		listeners = append(listeners, b.secure.listeners(b.ports)...)
+		listeners = append(listeners, b.secure.listeners(b.at)...)
 		maps.Copy(p, b.secure.properties())
 	}
 	p["listeners"] = strings.Join(listeners, ",")

@@ -93,14 +93,13 @@ func (s *Secure) Token(valid time.Duration) string {
 }
 
 // use says where the broker listens.
-func (s *Secure) use(p ports) {
-	s.TLS, s.Mutual, s.SASL, s.SASLTLS = loopback(p.tls), loopback(p.mutual), loopback(p.sasl), loopback(p.saslTLS)
+func (s *Secure) use(p addresses) {
+	s.TLS, s.Mutual, s.SASL, s.SASLTLS = p.tls, p.mutual, p.sasl, p.saslTLS
 }
 
-func (s *Secure) listeners(p ports) []string {
+func (s *Secure) listeners(p addresses) []string {
 	return []string{
-		"TLS://" + loopback(p.tls), "MUTUAL://" + loopback(p.mutual),
-		"SASL://" + loopback(p.sasl), "SASLTLS://" + loopback(p.saslTLS),
+		"TLS://" + p.tls, "MUTUAL://" + p.mutual, "SASL://" + p.sasl, "SASLTLS://" + p.saslTLS,
 	}
 }
 

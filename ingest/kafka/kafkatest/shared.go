@@ -2,23 +2,18 @@ package kafkatest
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
 
 	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/hindcast/hindcast/cmd/child/component"
 )
 
-// shared is the one broker of a test process.
-var shared struct {
-	once   sync.Once
-	broker *Broker
-	err    error
-}
+var shared = component.Shared[*Broker]{Name: "the broker", Run: func(ctx context.Context) (*Broker, error) { return Run(ctx, Options{}) }}
 
 // Shared is the one broker of this test process, without security. The first
 // call starts it, Main ends it. Where none can run the test is skipped with the
@@ -26,9 +21,7 @@ var shared struct {
 // freezes a broker takes one of its own by Start.
 func Shared(tb testing.TB) *Broker {
 	tb.Helper()
-	shared.once.Do(func() { shared.broker, shared.err = Run(context.Background(), Options{}) })
-	need(tb, shared.err)
-	return shared.broker
+	return shared.Get(tb)
 }
 
 // Main runs the tests, ends the shared broker and exits: a package that uses
@@ -37,48 +30,16 @@ func Main(m *testing.M) { os.Exit(Finish(m.Run())) }
 
 // Finish ends the shared broker and returns the exit code that a TestMain exits
 // with: for one that has more to do than Main does.
-func Finish(code int) int {
-	if shared.broker == nil {
-		return code
-	}
-	if code != 0 {
-		fmt.Fprintf(os.Stderr, "the broker's log:\n%s\n", shared.broker.Log())
-	}
-	if err := shared.broker.Close(); err != nil {
-		fmt.Fprintln(os.Stderr, "close the broker:", err)
-		return max(code, 1)
-	}
-	return code
-}
+func Finish(code int) int { return shared.Finish(code) }
 
 // Start starts a broker of the test's own, with a process and a folder of its
 // own, and ends it when the test ends. Its log is shown when the test failed.
 func Start(tb testing.TB, o Options) *Broker {
 	tb.Helper()
 	b, err := Run(context.Background(), o)
-	need(tb, err)
-	tb.Cleanup(func() {
-		if tb.Failed() {
-			tb.Logf("the broker's log:\n%s", b.Log())
-		}
-		if err := b.Close(); err != nil {
-			tb.Errorf("close the broker: %v", err)
-		}
-	})
+	component.Need(tb, err)
+	component.Own(tb, "the broker", b)
 	return b
-}
-
-// need skips a test for which no broker can run, and fails it in CI or when there
-// is one that does not start.
-func need(tb testing.TB, err error) {
-	tb.Helper()
-	if err == nil {
-		return
-	}
-	if unavailable := new(Unavailable); errors.As(err, &unavailable) && os.Getenv("CI") != "true" {
-		tb.Skip(err)
-	}
-	tb.Fatal(err)
 }
 
 // topics counts those made by Admin.Topic.

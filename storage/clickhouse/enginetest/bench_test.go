@@ -88,7 +88,7 @@ func BenchmarkStart(b *testing.B) {
 		if err != nil {
 			b.Fatal(err)
 		}
-		if err := e.Stop(); err != nil {
+		if err := e.Close(); err != nil {
 			b.Fatal(err)
 		}
 	}

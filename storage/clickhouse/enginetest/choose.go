@@ -5,6 +5,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+
+	"github.com/hindcast/hindcast/cmd/child/component"
 )
 
 // kind is what an engine is.
@@ -24,11 +26,6 @@ type choice struct {
 	library string // libchdb.so
 }
 
-// Unavailable says why there is no engine on this machine, and how to get one.
-type Unavailable struct{ why string }
-
-func (u *Unavailable) Error() string { return "no ClickHouse engine: " + u.why }
-
 // choose finds the engine: the server that HINDCAST_TEST_CLICKHOUSE names, else a
 // clickhouse on the PATH, else what `make components` fetched and built.
 func choose() (choice, error) {
@@ -43,8 +40,7 @@ func choose() (choice, error) {
 		binary:  os.Getenv("HINDCAST_TEST_CHDB_SERVER"),
 		library: os.Getenv("HINDCAST_TEST_LIBCHDB"),
 	}
-	if root, err := moduleRoot(); err == nil {
-		cache := filepath.Join(root, ".cache")
+	if cache, err := component.Cached(); err == nil {
 		if c.binary == "" {
 			c.binary = filepath.Join(cache, "bin", "chdb-server")
 		}
@@ -54,28 +50,13 @@ func choose() (choice, error) {
 	}
 	for _, file := range []string{c.binary, c.library} {
 		if _, err := os.Stat(file); err != nil {
-			return c, &Unavailable{fmt.Sprintf(
-				"HINDCAST_TEST_CLICKHOUSE names no server, there is no clickhouse on the PATH, and %q is missing; `make components` gets it", file)}
+			return c, unavailable(fmt.Sprintf(
+				"HINDCAST_TEST_CLICKHOUSE names no server, there is no clickhouse on the PATH, and %q is missing; `make components` gets it", file))
 		}
 	}
 	return c, nil
 }
 
-// moduleRoot is the nearest folder above with a go.mod: tests run in the folder
-// of their package.
-func moduleRoot() (string, error) {
-	dir, err := os.Getwd()
-	if err != nil {
-		return "", fmt.Errorf("find the module: %w", err)
-	}
-	for {
-		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
-			return dir, nil
-		}
-		parent := filepath.Dir(dir)
-		if parent == dir {
-			return "", os.ErrNotExist
-		}
-		dir = parent
-	}
+func unavailable(why string) error {
+	return &component.Unavailable{What: "ClickHouse engine", Why: why}
 }

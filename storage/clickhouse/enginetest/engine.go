@@ -10,25 +10,27 @@ import (
 	"os"
 	"path/filepath"
 	"time"
+
+	"github.com/hindcast/hindcast/cmd/child"
 )
 
 // Engine is a ClickHouse engine that tests may use: a server that was there
 // already, or a process that was started for them. Its methods may be called
-// concurrently, but for Kill, Restart, Freeze, Thaw and Stop.
+// concurrently, but for Kill, Restart, Freeze, Thaw and Close.
 type Engine struct {
 	kind    kind
 	options Options
-	scratch string // removed by Stop; "" when the caller gave the folder
+	scratch string // removed by Close; "" when the caller gave the folder
 	given   string // the DSN of a server that was there already
 	http    string // host:port of the HTTP interface, "" when there is none
 	native  string // host:port of the native protocol, "" when there is none
 	client  *http.Client
-	process *process // nil for a server that was there already
+	process *child.Process // nil for a server that was there already
 }
 
 // Options say how an engine is started. The zero value is a good one.
 type Options struct {
-	// Dir holds the data. Empty: a new folder, removed when the engine stops.
+	// Dir holds the data. Empty: a new folder, removed when the engine is closed.
 	Dir string
 	// Args are further flags of chdb-server. Another engine ignores them.
 	Args []string
@@ -39,15 +41,15 @@ type Options struct {
 	Under []string
 }
 
-// Run starts an engine of its own without a test, for commands. Stop ends it.
-// The error is an *Unavailable when this machine has no engine to start.
+// Run starts an engine of its own without a test, for commands. Close ends it.
+// The error is a *component.Unavailable when this machine has no engine to start.
 func Run(ctx context.Context, o Options) (*Engine, error) {
 	c, err := choose()
 	if err != nil {
 		return nil, err
 	}
 	if c.kind == kindGiven {
-		return nil, &Unavailable{"HINDCAST_TEST_CLICKHOUSE names a server, which cannot be started or killed"}
+		return nil, unavailable("HINDCAST_TEST_CLICKHOUSE names a server, which cannot be started or killed")
 	}
 	return start(ctx, c, o)
 }
@@ -70,12 +72,11 @@ func start(ctx context.Context, c choice, o Options) (*Engine, error) {
 		return nil, fmt.Errorf("find the engine's folder: %w", err)
 	}
 	e.options.Dir = dir
-	e.process, err = newProcess(c, e.options)
-	if err == nil {
+	if err = e.prepare(c); err == nil {
 		err = e.launch(ctx)
 	}
 	if err != nil {
-		return nil, errors.Join(err, e.Stop())
+		return nil, errors.Join(err, e.Close())
 	}
 	return e, nil
 }
@@ -85,31 +86,23 @@ func start(ctx context.Context, c choice, o Options) (*Engine, error) {
 func (e *Engine) launch(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
-	if err := e.process.start(ctx); err != nil {
+	if err := e.process.Start(); err != nil {
 		return err
 	}
-	e.http, e.native = e.process.http, e.process.native
-	return e.ready(ctx)
+	return e.process.Ready(ctx, e.answers)
 }
 
 // startTimeout is how long an engine may take until it answers.
 const startTimeout = 2 * time.Minute
 
-// ready waits until the engine answers a ping.
-func (e *Engine) ready(ctx context.Context) error {
-	for {
-		err := e.ping(ctx)
-		if err == nil {
-			return nil
-		}
-		select {
-		case <-ctx.Done():
-			return fmt.Errorf("wait for the engine: %w", err)
-		case <-e.process.done():
-			return fmt.Errorf("the engine ended while it started: %s", e.process.logTail())
-		case <-time.After(20 * time.Millisecond):
+// answers says whether the engine answers a ping, and where.
+func (e *Engine) answers(ctx context.Context) error {
+	if e.http == "" {
+		if err := e.findAddress(); err != nil {
+			return err
 		}
 	}
+	return e.ping(ctx)
 }
 
 func (e *Engine) ping(ctx context.Context) error {
@@ -133,18 +126,29 @@ func (e *Engine) ping(ctx context.Context) error {
 	return nil
 }
 
-// Stop ends an engine that was started, and removes its folder if Options named
+// Close ends an engine that was started, and removes its folder if Options named
 // none. A server that was there already is left alone.
-func (e *Engine) Stop() error {
+func (e *Engine) Close() error {
 	e.client.CloseIdleConnections()
 	var err error
 	if e.process != nil {
-		err = e.process.stop()
+		err = e.process.Stop(stopTimeout)
 	}
 	if e.scratch != "" {
 		err = errors.Join(err, os.RemoveAll(e.scratch))
 	}
 	return err
+}
+
+const stopTimeout = 30 * time.Second
+
+// Log is the beginning and the end of what the engine said; "" for a server that
+// was there already.
+func (e *Engine) Log() string {
+	if e.process == nil {
+		return ""
+	}
+	return e.process.Said()
 }
 
 // Addr is the host:port of the engine's HTTP interface, or that of the native

@@ -12,6 +12,7 @@ import (
 	"github.com/ClickHouse/clickhouse-go/v2"
 	"go.uber.org/goleak"
 
+	"github.com/hindcast/hindcast/cmd/child/component"
 	"github.com/hindcast/hindcast/storage/clickhouse/enginetest"
 )
 
@@ -157,7 +158,7 @@ func TestManyQueriesAtOnce(t *testing.T) {
 func TestNothingIsLeftBehind(t *testing.T) {
 	defer goleak.VerifyNone(t, goleak.IgnoreCurrent())
 	e, err := enginetest.Run(t.Context(), enginetest.Options{})
-	if unavailable := new(enginetest.Unavailable); errors.As(err, &unavailable) {
+	if unavailable := new(component.Unavailable); errors.As(err, &unavailable) {
 		enginetest.Shared(t) // skips or fails, as is the rule
 		t.Skip(err)
 	}
@@ -167,7 +168,7 @@ func TestNothingIsLeftBehind(t *testing.T) {
 	if _, err := e.Rows(t.Context(), "SELECT 1"); err != nil {
 		t.Error(err)
 	}
-	if err := e.Stop(); err != nil {
+	if err := e.Close(); err != nil {
 		t.Error(err)
 	}
 }

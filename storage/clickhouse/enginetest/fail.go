@@ -2,17 +2,15 @@ package enginetest
 
 import (
 	"context"
-	"fmt"
-	"os"
-	"strconv"
-	"strings"
 	"testing"
+
+	"github.com/hindcast/hindcast/cmd/child"
 )
 
 // Kill ends the engine at once, as kill -9 does, and waits until it has ended.
 func (e *Engine) Kill(tb testing.TB) {
 	tb.Helper()
-	if err := e.own(tb).kill(); err != nil {
+	if err := e.own(tb).Kill(); err != nil {
 		tb.Fatal(err)
 	}
 	e.client.CloseIdleConnections()
@@ -31,20 +29,20 @@ func (e *Engine) Restart(tb testing.TB) {
 // Freeze stops the engine as SIGSTOP does: connections stay, nothing answers.
 func (e *Engine) Freeze(tb testing.TB) {
 	tb.Helper()
-	if err := freeze(e.own(tb)); err != nil {
-		tb.Fatalf("freeze the engine: %v", err)
+	if err := e.own(tb).Freeze(); err != nil {
+		tb.Fatal(err)
 	}
 }
 
 // Thaw lets a frozen engine go on.
 func (e *Engine) Thaw(tb testing.TB) {
 	tb.Helper()
-	if err := thaw(e.own(tb)); err != nil {
-		tb.Fatalf("thaw the engine: %v", err)
+	if err := e.own(tb).Thaw(); err != nil {
+		tb.Fatal(err)
 	}
 }
 
-func (e *Engine) own(tb testing.TB) *process {
+func (e *Engine) own(tb testing.TB) *child.Process {
 	tb.Helper()
 	if e.process == nil {
 		tb.Fatal("the engine is not this test's: take one by enginetest.Start")
@@ -52,40 +50,22 @@ func (e *Engine) own(tb testing.TB) *process {
 	return e.process
 }
 
+// Process is the engine's process; nil for a server that was there already.
+func (e *Engine) Process() *child.Process { return e.process }
+
 // Pid is the engine's process id, 0 for a server that was there already.
 func (e *Engine) Pid() int {
 	if e.process == nil {
 		return 0
 	}
-	if life := e.process.running.Load(); life != nil {
-		return life.cmd.Process.Pid
-	}
-	return 0
+	return e.process.Pid()
 }
 
 // RSS is how many bytes of memory the engine's process holds, and how many it
-// held at most. Both are 0 where /proc does not say so.
+// held at most. Both are 0 where nobody says so.
 func (e *Engine) RSS() (now, most int64) {
-	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", e.Pid()))
-	if err != nil {
+	if e.process == nil {
 		return 0, 0
 	}
-	for line := range strings.Lines(string(status)) {
-		name, value, _ := strings.Cut(line, ":")
-		switch name {
-		case "VmRSS":
-			now = kilobytes(value)
-		case "VmHWM":
-			most = kilobytes(value)
-		}
-	}
-	return now, most
-}
-
-func kilobytes(v string) int64 {
-	n, err := strconv.ParseInt(strings.TrimSuffix(strings.TrimSpace(v), " kB"), 10, 64)
-	if err != nil {
-		return 0
-	}
-	return n << 10
+	return e.process.Memory()
 }

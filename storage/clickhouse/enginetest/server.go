@@ -11,30 +11,30 @@ import (
 	"strings"
 
 	"github.com/ClickHouse/clickhouse-go/v2"
+
+	"github.com/hindcast/hindcast/cmd/child"
 )
 
 // prepareServer writes the configuration of a clickhouse server that keeps all
-// in the folder and listens on two free ports.
-func (p *process) prepareServer(binary, dir string) error {
-	var err error
-	if p.http, err = freeAddress(); err != nil {
-		return err
+// in the folder and listens on two free ports, and returns its command.
+func (e *Engine) prepareServer(binary string) ([]string, error) {
+	free, err := child.FreeAddresses(2)
+	if err != nil {
+		return nil, err
 	}
-	if p.native, err = freeAddress(); err != nil {
-		return err
-	}
+	e.http, e.native = free[0], free[1]
+	dir := e.options.Dir
 	config := filepath.Join(dir, "config.xml")
 	users := filepath.Join(dir, "users.xml")
 	for file, text := range map[string]string{
-		config: fmt.Sprintf(serverConfig, escaped(dir), portOf(p.http), portOf(p.native), escaped(users)),
+		config: fmt.Sprintf(serverConfig, escaped(dir), portOf(e.http), portOf(e.native), escaped(users)),
 		users:  serverUsers,
 	} {
 		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
-			return fmt.Errorf("write the engine's configuration: %w", err)
+			return nil, fmt.Errorf("write the engine's configuration: %w", err)
 		}
 	}
-	p.command = []string{binary, "server", "--config-file=" + config}
-	return nil
+	return []string{binary, "server", "--config-file=" + config}, nil
 }
 
 const serverConfig = `<clickhouse>
@@ -79,16 +79,6 @@ func escaped(v string) string {
 func portOf(address string) string {
 	_, port, _ := net.SplitHostPort(address)
 	return port
-}
-
-// freeAddress is a loopback address that nothing listens on at this moment.
-func freeAddress() (string, error) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", fmt.Errorf("find a free port: %w", err)
-	}
-	defer listener.Close()
-	return listener.Addr().String(), nil
 }
 
 // useGiven takes the server that a DSN names.
