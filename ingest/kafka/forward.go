@@ -57,7 +57,8 @@ type Forwarder struct {
 
 // NewForwarder connects, learns how large the records of the topics may be, and
 // warns of settings by which records could be lost. An error is a [MissingTopic]
-// when a topic does not exist; it is none of a Forwarder's business to choose
+// when a topic does not exist, and another one when the settings of a topic do
+// not allow to forward to it; it is none of a Forwarder's business to choose
 // partitions and replicas. It wraps [ErrUnavailable] when no broker answered.
 func NewForwarder(ctx context.Context, o ForwarderOptions) (*Forwarder, error) {
 	if err := o.Config.Validate(); err != nil {
@@ -82,6 +83,7 @@ func NewForwarder(ctx context.Context, o ForwarderOptions) (*Forwarder, error) {
 		alerts: newTopicWriter(l, topics.Alerts, o.QueueBytes),
 		logs:   newTopicWriter(l, topics.Logs, o.QueueBytes),
 	}
+	f.logs.least = leastMaxBytes - batchOverhead
 	if err := f.begin(ctx); err != nil {
 		l.close()
 		return nil, fmt.Errorf("forward to Kafka: %w", err)
@@ -103,6 +105,9 @@ func (f *Forwarder) begin(ctx context.Context) error {
 		for _, text := range settings.dangers(f.o.Config.ForwardTopics.Outage) {
 			f.o.Logger.Warn("what is forwarded to Kafka may be lost", "topic", w.topic, "why", text)
 		}
+	}
+	if s := f.logs.settings.Load(); s.maxBytes < leastMaxBytes {
+		return &smallTopic{topic: f.logs.topic, maxBytes: s.maxBytes}
 	}
 	return nil
 }
@@ -170,7 +175,7 @@ func (f *Forwarder) append(ctx context.Context, batch event.Batch) error {
 	return nil
 }
 
-// encode makes the records of a batch. When one is too large, the topics are
+// encode makes the records of a batch. When a topic takes too little, both are
 // asked again how much they take: that may have been changed.
 func (f *Forwarder) encode(batch event.Batch) (facts, lines []record, err error) {
 	asked := false
@@ -180,7 +185,7 @@ func (f *Forwarder) encode(batch event.Batch) (facts, lines []record, err error)
 		if err == nil {
 			lines, err = encodeLines(&batch, f.logs.limit(), now)
 		}
-		if err == nil || asked || !errors.Is(err, ingest.ErrTooMuch) {
+		if err == nil || asked || !errors.Is(err, ingest.ErrTooMuch) && !errors.Is(err, ErrUnavailable) {
 			return facts, lines, err
 		}
 		asked = true

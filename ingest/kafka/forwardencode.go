@@ -36,11 +36,15 @@ func encodeFacts(b *event.Batch, most limit, now time.Time) ([]record, error) {
 }
 
 // encodeLines makes records of the log lines in a batch, and of what was put
-// aside beside them.
+// aside beside them. It wraps [ErrUnavailable] when the topic takes too little
+// for what a chunk is split into: no other way of splitting it would be right.
 func encodeLines(b *event.Batch, most limit, now time.Time) ([]record, error) {
+	if len(b.Chunks) > 0 && most.bytes < leastMaxBytes-batchOverhead {
+		return nil, fmt.Errorf("%w: %w", ErrUnavailable, &smallTopic{topic: most.topic, maxBytes: most.bytes + batchOverhead})
+	}
 	p := packer{most: most, time: recordTime(now)}
 	for i := range b.Chunks {
-		parts, err := splitChunk(&b.Chunks[i], partBytes(most.bytes))
+		parts, err := splitChunk(&b.Chunks[i], partBytes)
 		if err != nil {
 			return nil, err
 		}

@@ -13,17 +13,11 @@ import (
 	"github.com/hindcast/hindcast/ingest/event"
 )
 
-// partBytes is how large the parts of a chunk are made. It is the same for
-// every topic that takes records of 700 kB, as by default, so that a sender's
-// second try is split into the same parts although another receiver takes it, or
-// the topic takes more meanwhile.
-func partBytes(most int) int {
-	size := recordBytes
-	for size > 1<<10 && size > most/4*3 {
-		size /= 2
-	}
-	return size
-}
+// partBytes is how large the parts of a chunk are made. It is the same for every
+// topic and never changes: a sender's second try must be split into the same
+// parts, although another receiver takes it, or the topic takes more or less
+// meanwhile. Else its lines would count twice.
+const partBytes = 256 << 10
 
 // splitChunk splits a chunk that is larger into parts. Which parts these are is
 // a matter of the chunk's lines and counts alone, not of when it came: the same

@@ -1,6 +1,7 @@
 package kafka
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"reflect"
@@ -162,18 +163,55 @@ func TestSplitsTheLinesOfOneCount(t *testing.T) {
 	}
 }
 
-// What fits stays as it is, and where parts begin does not hang on how much
-// more than usual a topic takes.
+// What fits stays as it is.
 func TestLeavesAChunkWhole(t *testing.T) {
 	c := counted(event.Chunk{ID: event.ChunkID{7}, ReceivedAt: noon, Streams: []event.Stream{{}}, Lines: []event.Line{{At: noon, Text: "a"}}})
-	parts, err := splitChunk(&c, partBytes(defaultMaxBytes))
+	parts, err := splitChunk(&c, partBytes)
 	if err != nil || len(parts) != 1 || !reflect.DeepEqual(parts[0], c) {
 		t.Errorf("got %+v and error %v", parts, err)
 	}
-	for most, want := range map[int]int{1 << 30: 512 << 10, 1048588: 512 << 10, 700_000: 512 << 10, 600_000: 256 << 10, 10_000: 4 << 10} {
-		if got := partBytes(most); got != want {
-			t.Errorf("a topic that takes %d bytes: parts of %d, want %d", most, got, want)
+}
+
+// A sender's second try is the same, whatever the topic takes meanwhile; where it
+// takes too little the sender is told to try again, and not split otherwise.
+func TestPartsDoNotHangOnTheTopic(t *testing.T) {
+	whole := event.Chunk{ID: event.ChunkID{7}, ReceivedAt: noon, Streams: []event.Stream{{Service: "payments"}}}
+	for i := range 6000 {
+		whole.Lines = append(whole.Lines, event.Line{At: noon.Add(time.Duration(i) * time.Millisecond), Text: fmt.Sprintf("level=error %d %x", i, noise(i, 150))})
+	}
+	batch := event.Batch{Chunks: []event.Chunk{counted(whole)}}
+	parts := func(maxBytes int) map[event.ChunkID]int {
+		records, err := encodeLines(&batch, limit{topic: "t", bytes: maxBytes - batchOverhead}, noon)
+		if err != nil {
+			t.Fatalf("a topic that takes %d bytes: %v", maxBytes, err)
 		}
+		got := map[event.ChunkID]int{}
+		for _, r := range records {
+			if r.size()+batchOverhead > maxBytes {
+				t.Errorf("a record takes %d bytes, and the topic %d", r.size(), maxBytes)
+			}
+			back, err := (envelope.Decoder{}).DecodeProto(r.value, noon)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, c := range back.Chunks {
+				got[c.ID] += len(c.Lines)
+			}
+		}
+		return got
+	}
+	want := parts(1_048_588)
+	if len(want) < 6 {
+		t.Fatalf("%d parts: it proves nothing", len(want))
+	}
+	for _, maxBytes := range []int{leastMaxBytes, 400_000, 699_000, 10 << 20} {
+		if got := parts(maxBytes); !maps.Equal(got, want) {
+			t.Errorf("a topic that takes %d bytes: %d parts, others than the %d of another try", maxBytes, len(got), len(want))
+		}
+	}
+	_, err := encodeLines(&batch, limit{topic: "t", bytes: leastMaxBytes - batchOverhead - 1}, noon)
+	if !errors.Is(err, ErrUnavailable) || !strings.Contains(err.Error(), "set it to 300000 or more") {
+		t.Errorf("a topic that takes less: error is %v, want one that says what to set", err)
 	}
 }
 
@@ -222,9 +260,10 @@ func TestRefusesWhatIsTooLarge(t *testing.T) {
 	line := event.Batch{Chunks: []event.Chunk{counted(event.Chunk{Streams: []event.Stream{{}}, Lines: []event.Line{
 		{At: noon, Text: "a"}, {At: noon, Text: strings.Repeat("x", 11_000)}, {At: noon, Text: "b"}}})}}
 	_, errEvent := encodeFacts(&batch, most, noon)
-	_, errLine := encodeLines(&line, most, noon)
+	line.Chunks[0].Lines[1].Text = strings.Repeat("x", leastMaxBytes)
+	_, errLine := encodeLines(&line, limit{topic: most.topic, bytes: leastMaxBytes}, noon)
 	for what, err := range map[string]error{"an event": errEvent, "a log line, with its labels,": errLine} {
-		if want := what + " takes 1"; err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), `the topic "hindcast-alerts" takes records of 10000 at most`) {
+		if want := what + " takes "; err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), `the topic "hindcast-alerts" takes records of `) {
 			t.Errorf("%s: error is %v", what, err)
 		}
 	}

@@ -24,6 +24,26 @@ func (e *MissingTopic) Error() string {
 		e.Topic, strings.Join(e.Brokers, ","), e.Topic)
 }
 
+// leastMaxBytes is the smallest max.message.bytes of a topic for log lines: what
+// a part of a chunk takes, with some room.
+const leastMaxBytes = 300_000
+
+// smallTopic is the error for a topic that takes less.
+type smallTopic struct {
+	topic string
+	// maxBytes is 0 when it is not known.
+	maxBytes int
+}
+
+func (e *smallTopic) Error() string {
+	has := "is smaller"
+	if e.maxBytes > 0 {
+		has = fmt.Sprintf("is %d", e.maxBytes)
+	}
+	return fmt.Sprintf("topic %q cannot take log lines: its max.message.bytes %s; set it to %d or more, as with: kafka-configs.sh --alter --topic %s --add-config max.message.bytes=1048588",
+		e.topic, has, leastMaxBytes, e.topic)
+}
+
 // topicSettings is what is known of a topic that is written.
 type topicSettings struct {
 	// maxBytes is how large a batch of records may be.
@@ -116,6 +136,9 @@ func (s *topicSettings) dangers(outage time.Duration) []string {
 	}
 	if s.unclean {
 		add("unclean.leader.election.enable is true: a replica that lacks records may become the leader; set it to false")
+	}
+	if s.maxBytes < leastMaxBytes {
+		add("max.message.bytes is %d: a larger fact is refused; set %d or more", s.maxBytes, leastMaxBytes)
 	}
 	if s.retention >= 0 && s.retention < outage {
 		add("retention.ms keeps records for %s, and consumers may be down for %s (kafka.forward_topics.outage)", s.retention, outage)

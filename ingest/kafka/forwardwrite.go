@@ -45,7 +45,9 @@ type topicWriter struct {
 	topic   string
 	brokers []string
 	// request bounds questions to the brokers.
-	request  time.Duration
+	request time.Duration
+	// least is how large records the topic must take; 0 for any.
+	least    int
 	room     int64
 	settings atomic.Pointer[topicSettings]
 	now      func() time.Time
@@ -251,7 +253,10 @@ func (w *topicWriter) tooLarge(r *record, err error) error {
 	const least = 16 << 10
 	w.relearn()
 	known := *w.settings.Load()
-	if half := r.size() / 2; !known.described && half > least {
+	if r.size() <= w.least {
+		return fmt.Errorf("%w: %w: %w", ErrUnavailable, &smallTopic{topic: w.topic}, err)
+	}
+	if half := max(r.size()/2, w.least); !known.described && half > least {
 		known.maxBytes = min(known.maxBytes, half+batchOverhead)
 		w.settings.Store(&known)
 	}
