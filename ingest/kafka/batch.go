@@ -1,16 +1,12 @@
 package kafka
 
 import (
-	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"hash/crc32"
-	"io"
 	"time"
 
-	"github.com/klauspost/compress/snappy"
-	"github.com/klauspost/compress/zstd"
 	"github.com/segmentio/kafka-go/compress"
 
 	"github.com/hindcast/hindcast/ingest/kafka/delivery"
@@ -21,13 +17,21 @@ import (
 type Corrupt struct {
 	Topic     string
 	Partition int
-	// Offset is where the batch of records begins.
+	// Offset is where the batch of records begins, or where it was to be read
+	// from.
 	Offset int64
+	// Next is the offset behind it; 0 when that is not known.
+	Next   int64
 	Reason string
 }
 
+// Error also says where the batch ends: whoever wants to pass over it needs that.
 func (e *Corrupt) Error() string {
-	return fmt.Sprintf("%s/%d: the batch of records at offset %d cannot be read: %s", e.Topic, e.Partition, e.Offset, e.Reason)
+	until := ""
+	if e.Next > 0 {
+		until = fmt.Sprintf(" (the next one begins at offset %d)", e.Next)
+	}
+	return fmt.Sprintf("%s/%d: the batch of records at offset %d%s cannot be read, and nothing behind it is: %s", e.Topic, e.Partition, e.Offset, until, e.Reason)
 }
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
@@ -108,33 +112,49 @@ func nextBatch(b []byte) (head batch, rest []byte, need int, err error) {
 
 func (b *batch) control() bool { return b.attributes&attrControl != 0 }
 
-// records decodes the batch: those from an offset on. Size is what was
-// decompressed; 0 when the records refer to the batch itself.
-func (b *batch) records(from int64, mostDecompressed int64) (records []delivery.Record, size int, err error) {
-	text := b.body
-	if c := compress.Compression(b.attributes & attrCompression); c != compress.None {
-		if text, err = decompress(c, b.body, mostDecompressed); err != nil {
-			return nil, 0, err
-		}
-		size = len(text)
-	}
-	if b.count > len(text)/recordLeast {
-		return nil, 0, errors.New("it has fewer records than it says")
-	}
-	d := decoder{b: text}
-	records = make([]delivery.Record, 0, min(b.count, 1024)) // what it says need not be true
-	for range b.count {
-		one := decoder{b: d.varbytes()}
-		r, err := b.record(&one)
-		if d.err != nil || err != nil {
-			return nil, 0, errors.New("a record of it makes no sense")
-		}
-		if r.Offset >= from {
-			records = append(records, r)
-		}
-	}
-	return records, size, nil
+// compressed reports whether body must be unpacked.
+func (b *batch) compressed() bool { return b.attributes&attrCompression != 0 }
+
+// unpack is the text of the records. For room see there.
+func (b *batch) unpack(most int64, room func(all int64) error) ([]byte, error) {
+	return unpack(compress.Compression(b.attributes&attrCompression), b.body, most, room)
 }
+
+// cursor gives the records of a batch one by one: all of them at once would take
+// far more memory than their text where they are small. They refer to the text.
+type cursor struct {
+	batch batch
+	rest  decoder
+	// left is how many come behind current.
+	left    int
+	current *delivery.Record
+	record  delivery.Record
+}
+
+// read begins with the first of a batch's records. Text is the body, unpacked.
+func (b *batch) read(text []byte) (*cursor, error) {
+	if b.count > len(text)/recordLeast {
+		return nil, errors.New("it has fewer records than it says")
+	}
+	return &cursor{batch: *b, rest: decoder{b: text}, left: b.count}, nil
+}
+
+// peek is the record that comes next, nil at the end. It is the same until skip.
+func (c *cursor) peek() (*delivery.Record, error) {
+	if c.current != nil || c.left == 0 {
+		return c.current, nil
+	}
+	one := decoder{b: c.rest.varbytes()}
+	r, err := c.batch.record(&one)
+	if c.rest.err != nil || err != nil {
+		return nil, errors.New("a record of it makes no sense")
+	}
+	c.left--
+	c.record, c.current = r, &c.record
+	return c.current, nil
+}
+
+func (c *cursor) skip() { c.current = nil }
 
 // mostHeaders is how many headers of a record are kept: each takes 40 bytes of
 // memory or more, and two of a batch. Of a dead letter those that hindcast put
@@ -178,93 +198,15 @@ func (b *batch) record(d *decoder) (delivery.Record, error) {
 // aborts says of a control batch whether it ends a transaction of its producer
 // by dropping it.
 func (b *batch) aborts() bool {
-	records, _, err := b.records(b.first, 0)
-	return err == nil && len(records) > 0 && len(records[0].Key) >= 4 && binary.BigEndian.Uint16(records[0].Key[2:]) == 0
-}
-
-func decompress(c compress.Compression, b []byte, most int64) ([]byte, error) {
-	codec := c.Codec()
-	if codec == nil {
-		return nil, fmt.Errorf("its compression %d is not known", c)
+	if b.compressed() {
+		return false // they are not
 	}
-	switch c {
-	case compress.Zstd:
-		return unzstd(b, most)
-	case compress.Snappy:
-		if err := plausibleSnappy(b, most); err != nil {
-			return nil, err
-		}
-	}
-	reader := codec.NewReader(bytes.NewReader(b))
-	defer func() { _ = reader.Close() }()
-	var out bytes.Buffer
-	out.Grow(int(min(int64(len(b))*3, most)))
-	n, err := io.Copy(&out, io.LimitReader(reader, most+1))
-	switch {
-	case err != nil:
-		return nil, fmt.Errorf("decompress it (%s): %w", codec.Name(), err)
-	case n > most:
-		return nil, fmt.Errorf("it has more than %d bytes when it is decompressed (max_decompressed)", most)
-	}
-	return out.Bytes(), nil
-}
-
-// xerial is how snappy that is cut into frames begins: eight bytes, and eight more
-// of versions.
-var xerial = []byte{0x82, 'S', 'N', 'A', 'P', 'P', 'Y', 0}
-
-const (
-	xerialHead = 16
-	// mostSnappy is how far a block of snappy can expand: a copy of 64 bytes takes
-	// three.
-	mostSnappy = 22
-)
-
-// plausibleSnappy refuses what claims to be larger than is taken, or than it can
-// be: the decoder takes the memory for a whole block before it gives a byte.
-func plausibleSnappy(b []byte, most int64) error {
-	var blocks [][]byte
-	if len(b) >= xerialHead && bytes.HasPrefix(b, xerial) {
-		for rest := b[xerialHead:]; len(rest) > 0; {
-			if len(rest) < 4 || uint64(binary.BigEndian.Uint32(rest)) > uint64(len(rest)-4) {
-				return errors.New("decompress it (snappy): a frame is cut short")
-			}
-			n := int(binary.BigEndian.Uint32(rest))
-			blocks, rest = append(blocks, rest[4:4+n]), rest[4+n:]
-		}
-	} else {
-		blocks = [][]byte{b}
-	}
-	var all int64
-	for _, block := range blocks {
-		n, err := snappy.DecodedLen(block)
-		if err != nil || n > mostSnappy*len(block) {
-			return errors.New("decompress it (snappy): a block claims what it cannot hold")
-		}
-		all += int64(n)
-	}
-	if all > most {
-		return fmt.Errorf("it has more than %d bytes when it is decompressed (max_decompressed)", most)
-	}
-	return nil
-}
-
-// unzstd decompresses with bounds of its own: kafka-go's decoder takes the memory
-// that a frame asks for before it gives a byte.
-func unzstd(b []byte, most int64) ([]byte, error) {
-	reader, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(uint64(max(most, 1))), zstd.WithDecoderLowmem(true))
+	c, err := b.read(b.body)
 	if err != nil {
-		return nil, fmt.Errorf("decompress it (zstd): %w", err)
+		return false
 	}
-	defer reader.Close()
-	out, err := reader.DecodeAll(b, nil)
-	switch {
-	case errors.Is(err, zstd.ErrDecoderSizeExceeded), err == nil && int64(len(out)) > most:
-		return nil, fmt.Errorf("it has more than %d bytes when it is decompressed (max_decompressed)", most)
-	case err != nil:
-		return nil, fmt.Errorf("decompress it (zstd): %w", err)
-	}
-	return out, nil
+	r, err := c.peek()
+	return err == nil && r != nil && len(r.Key) >= 4 && binary.BigEndian.Uint16(r.Key[2:]) == 0
 }
 
 // aborted is a transaction that was dropped: records of the producer from the

@@ -12,11 +12,17 @@ import (
 // BenchmarkFetch reads small records of one partition from a real broker.
 func BenchmarkFetch(b *testing.B) {
 	broker := &kafkatest.Shared(b).Admin
-	for name, codec := range map[string]kgo.CompressionCodec{"none": kgo.NoCompression(), "zstd": kgo.ZstdCompression()} {
-		b.Run(name, func(b *testing.B) {
+	for _, c := range []struct {
+		name  string
+		codec kgo.CompressionCodec
+	}{
+		{"none", kgo.NoCompression()}, {"gzip", kgo.GzipCompression()}, {"snappy", kgo.SnappyCompression()},
+		{"lz4", kgo.Lz4Compression()}, {"zstd", kgo.ZstdCompression()},
+	} {
+		b.Run(c.name, func(b *testing.B) {
 			const total = 200_000
 			topic := broker.Topic(b, 1, nil)
-			client := broker.Client(b, kgo.ProducerBatchCompression(codec))
+			client := broker.Client(b, kgo.ProducerBatchCompression(c.codec))
 			for i := range total {
 				client.Produce(b.Context(), &kgo.Record{Topic: topic, Value: fmt.Appendf(nil, `{"level":"info","service":"payments","n":%d,"msg":"request took %d ms"}`, i, i%977)}, nil)
 			}

@@ -3,118 +3,172 @@ package kafka
 import (
 	"context"
 	"sync"
+
+	"github.com/prometheus/client_golang/prometheus"
 )
 
-// budget bounds the memory of fetched records over all partitions. Each
-// partition is guaranteed a part, so that it can always go on, however much
-// the others hold; what is over is for whoever has more to read.
+// budget bounds the memory of what was fetched, over all partitions. Each of
+// them has a part of its own, so that it goes on however much the others hold;
+// what is over is for whoever needs more. Nothing is held that was not taken
+// from here before.
+//
+// Who needs more than is free waits for the others. They may wait as well, so
+// one partition at a time need not: it exceeds the budget by what it needs, and
+// ends the excess before another one may. It waits for nobody, so that what it
+// holds comes back, and all go on.
 type budget struct {
-	// guaranteed is every partition's own part, in bytes.
-	guaranteed int64
+	// own is every partition's part, in bytes.
+	own int64
+	// gauge, which may be nil, shows what is held.
+	gauge prometheus.Gauge
 
 	mu sync.Mutex
-	// shared is what is free for all. It is negative when responses turned out
-	// larger than they were thought to be.
-	shared int64
+	// free is what is left for all. It is negative while a partition exceeds the
+	// budget.
+	free int64
+	// over is that partition.
+	over *share
+	// held is what all hold, and highest the most that was held at a time.
+	held, highest int64
 	// freed is closed when something was given back.
 	freed chan struct{}
 }
 
-// leastShare is what a partition can do with at least, in bytes.
-const leastShare = 16 << 10
-
 func newBudget(total int64, partitions int, fetchBytes int64) *budget {
-	guaranteed := max(min(total/2/int64(max(partitions, 1)), fetchBytes), leastShare)
-	return &budget{guaranteed: guaranteed, shared: total - guaranteed*int64(partitions), freed: make(chan struct{})}
+	own := min(total/2/int64(max(partitions, 1)), fetchBytes)
+	return &budget{own: own, free: total - own*int64(partitions), freed: make(chan struct{})}
 }
 
-// share is a partition's part in a budget. One goroutine at a time uses it,
-// but for grants.
+// share is what a partition holds of a budget.
 type share struct {
 	budget *budget
-	// used says that the guaranteed part is.
-	used bool
+	held   int64
 }
 
-// grant is a permission to hold bytes.
-type grant struct {
+// hold is memory that a partition holds for one purpose, and gives back at
+// once. Its methods may be called concurrently, also those of several holds of
+// a share.
+type hold struct {
 	share *share
-	own   bool
-	taken int64
+	bytes int64
 }
 
-// size is how much may be held.
-func (g *grant) size() int64 {
-	if g.own {
-		return g.share.budget.guaranteed + g.taken
-	}
-	return g.taken
+// try takes so many bytes more, if they are free.
+func (h *hold) try(n int64) bool {
+	b := h.share.budget
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.take(h, n, false)
 }
 
-// acquire waits until the partition may hold at least its guaranteed part more.
-// It gives more, up to what is wanted, when there is.
-func (s *share) acquire(ctx context.Context, want int64) (*grant, error) {
-	b := s.budget
+// exceed takes so many bytes more, if they are free or the partition may exceed
+// the budget. It does not wait.
+func (h *hold) exceed(n int64) bool {
+	b := h.share.budget
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.take(h, n, true)
+}
+
+// wait takes so many bytes more as soon as exceed does. The error is that of
+// ctx.
+func (h *hold) wait(ctx context.Context, n int64) error {
+	b := h.share.budget
 	for {
 		b.mu.Lock()
-		more := want
-		own := !s.used
-		if own {
-			more = max(0, want-b.guaranteed)
-		}
-		if !own && b.shared < min(want, b.guaranteed) {
-			freed := b.freed
-			b.mu.Unlock()
-			select {
-			case <-freed:
-				continue
-			case <-ctx.Done():
-				return nil, ctx.Err()
-			}
-		}
-		g := &grant{share: s, own: own, taken: max(0, min(more, b.shared))}
-		s.used = s.used || own
-		b.shared -= g.taken
+		taken, freed := b.take(h, n, true), b.freed
 		b.mu.Unlock()
-		return g, nil
+		if taken {
+			return nil
+		}
+		select {
+		case <-freed:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
 	}
 }
 
-// resize says how much is really held.
-func (g *grant) resize(bytes int64) {
-	b := g.share.budget
+// upTo takes what is free, if that is at least so much, but not more than most.
+// It returns how much that was; 0: none.
+func (h *hold) upTo(least, most int64) int64 {
+	b := h.share.budget
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	taken := max(0, bytes)
-	if g.own {
-		taken = max(0, bytes-b.guaranteed)
+	n := min(max(0, b.own-h.share.held)+max(0, b.free), most)
+	if n < least || !b.take(h, n, false) {
+		return 0
 	}
-	b.give(g.taken - taken)
-	g.taken = taken
+	return n
 }
 
-// release gives everything back. It may be called again.
-func (g *grant) release() {
-	if g == nil {
+// give gives so many bytes back.
+func (h *hold) give(n int64) {
+	b := h.share.budget
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.give(h, n)
+}
+
+// release gives everything back.
+func (h *hold) release() {
+	b := h.share.budget
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.give(h, h.bytes)
+}
+
+// size is how much it is.
+func (h *hold) size() int64 {
+	h.share.budget.mu.Lock()
+	defer h.share.budget.mu.Unlock()
+	return h.bytes
+}
+
+// add makes what another hold of the same share has part of this one.
+func (h *hold) add(other *hold) {
+	b := h.share.budget
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	h.bytes += other.bytes
+	other.bytes = 0
+}
+
+// take is called with the lock held, as is all below.
+func (b *budget) take(h *hold, n int64, mayExceed bool) bool {
+	s := h.share
+	need := max(0, s.held+n-b.own) - max(0, s.held-b.own)
+	if need > 0 && need > b.free {
+		if !mayExceed || b.over != nil && b.over != s {
+			return false
+		}
+		b.over = s
+	}
+	b.free -= need
+	b.count(h, n)
+	return true
+}
+
+func (b *budget) give(h *hold, n int64) {
+	s := h.share
+	back := max(0, s.held-b.own) - max(0, s.held-n-b.own)
+	b.count(h, -n)
+	if back == 0 {
 		return
 	}
-	b := g.share.budget
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if g.own {
-		g.share.used, g.own = false, false
+	if b.free += back; b.free >= 0 {
+		b.over = nil
 	}
-	b.give(g.taken)
-	g.taken = 0
 	close(b.freed)
 	b.freed = make(chan struct{})
 }
 
-// give is called with the lock held.
-func (b *budget) give(bytes int64) {
-	b.shared += bytes
-	if bytes > 0 {
-		close(b.freed)
-		b.freed = make(chan struct{})
+func (b *budget) count(h *hold, n int64) {
+	h.bytes += n
+	h.share.held += n
+	b.held += n
+	b.highest = max(b.highest, b.held)
+	if b.gauge != nil {
+		b.gauge.Add(float64(n))
 	}
 }

@@ -2,86 +2,143 @@ package kafka
 
 import (
 	"context"
+	"fmt"
+	"sync"
 	"testing"
 	"time"
 
 	"pgregory.net/rapid"
 )
 
+// holdsOf is n holds, each of a partition of its own.
+func holdsOf(b *budget, n int) []*hold {
+	holds := make([]*hold, n)
+	for i := range holds {
+		holds[i] = &hold{share: &share{budget: b}}
+	}
+	return holds
+}
+
 func TestBudgetKeepsAPartForEachPartition(t *testing.T) {
 	b := newBudget(8<<20, 4, 4<<20)
-	if b.guaranteed != 1<<20 || b.shared != 4<<20 {
-		t.Fatalf("guaranteed %d, shared %d; want a half shared out", b.guaranteed, b.shared)
+	if b.own != 1<<20 || b.free != 4<<20 {
+		t.Fatalf("own %d, free %d; want a half shared out", b.own, b.free)
 	}
-	greedy := &share{budget: b}
-	first, err := greedy.acquire(t.Context(), 100<<20)
-	if err != nil || first.size() != 5<<20 {
-		t.Fatalf("the first gets %d, error %v; want its part and all that is shared", first.size(), err)
+	holds := holdsOf(b, 4)
+	greedy := &hold{share: holds[0].share}
+	if n := greedy.upTo(1<<20, 100<<20); n != 5<<20 {
+		t.Fatalf("the first gets %d; want its part and all that is free", n)
 	}
-	// No more for it, but for each of the others its part.
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
-	defer cancel()
-	if g, err := greedy.acquire(ctx, 1<<20); err == nil {
-		t.Errorf("a second grant of %d, though nothing is left", g.size())
+	if n := holds[0].upTo(1, 1<<20); n != 0 {
+		t.Errorf("it gets %d more, though nothing is left", n)
 	}
-	for range 3 {
-		g, err := (&share{budget: b}).acquire(t.Context(), 1<<20)
-		if err != nil || g.size() != 1<<20 {
-			t.Errorf("another one gets %d, error %v", g.size(), err)
+	for _, h := range holds[1:] {
+		if !h.try(1<<20) || h.try(1) {
+			t.Error("another one does not get its part, or more")
 		}
 	}
-	// A waiting one goes on when something is given back.
-	got := make(chan *grant)
-	go func() {
-		g, err := greedy.acquire(context.Background(), 1<<20)
-		if err != nil {
-			t.Error(err)
-		}
-		got <- g
-	}()
-	first.release()
-	if g := <-got; g.size() != 1<<20 {
-		t.Errorf("then it gets %d", g.size())
+	// One may have more than there is, and only one.
+	if !holds[1].exceed(3<<20) || holds[2].exceed(1) {
+		t.Fatal("want that one partition exceeds the budget")
+	}
+	// Who waits goes on when the excess ends.
+	waiting := make(chan error)
+	go func() { waiting <- holds[2].wait(context.Background(), 1<<20) }()
+	greedy.give(1 << 20)
+	select {
+	case <-waiting:
+		t.Fatal("a second one exceeds the budget")
+	case <-time.After(10 * time.Millisecond): // it may not have begun to wait, which is as well
+	}
+	greedy.release()
+	if err := <-waiting; err != nil {
+		t.Error(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	holds[3].exceed(100 << 20)
+	go func() { waiting <- greedy.wait(ctx, 100<<20) }()
+	cancel()
+	if err := <-waiting; err == nil {
+		t.Error("waiting goes on though it was cancelled")
 	}
 }
 
-func TestBudgetLosesNothing(t *testing.T) {
+// TestBudgetBound runs partitions that take and give back as they will: what they
+// hold together never exceeds the budget by more than what one of them needs,
+// nobody waits for ever, and nothing is lost.
+func TestBudgetBound(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		partitions := rapid.IntRange(1, 5).Draw(t, "partitions")
-		b := newBudget(rapid.Int64Range(1<<20, 16<<20).Draw(t, "memory"), partitions, 1<<20)
-		whole := b.shared
-		shares, grants := make([]*share, partitions), map[*grant]bool{}
-		for i := range shares {
-			shares[i] = &share{budget: b}
+		partitions := rapid.IntRange(1, 8).Draw(t, "partitions")
+		total := rapid.Int64Range(1, 4<<20).Draw(t, "memory")
+		b := newBudget(total, partitions, rapid.Int64Range(1, 1<<20).Draw(t, "fetch"))
+		whole := b.free
+		if b.own*int64(partitions)+whole > total || b.free < 0 {
+			t.Fatalf("%d parts of %d and %d free of %d", partitions, b.own, b.free, total)
 		}
-		ctx, cancel := context.WithCancel(context.Background())
-		cancel() // who would have to wait does not
-		for range rapid.IntRange(1, 50).Draw(t, "steps") {
-			s := shares[rapid.IntRange(0, partitions-1).Draw(t, "of")]
-			free := !s.used
-			g, err := s.acquire(ctx, rapid.Int64Range(1, 4<<20).Draw(t, "want"))
-			if err != nil {
-				if free {
-					t.Fatal("a partition that holds nothing has to wait")
+		// What each does: how much it takes, in one step after another.
+		const most = 2 << 20
+		work := make([][]int64, partitions)
+		for i := range work {
+			work[i] = rapid.SliceOfN(rapid.Int64Range(0, most/4), 1, 12).Draw(t, fmt.Sprint("work", i))
+		}
+		var group sync.WaitGroup
+		for _, steps := range work {
+			group.Go(func() {
+				s := &share{budget: b}
+				var holds []*hold
+				for i, n := range steps {
+					h := &hold{share: s}
+					switch {
+					case i%4 == 1:
+						h.try(n)
+					case i%4 == 2:
+						h.upTo(n/2, n)
+					default:
+						if err := h.wait(context.Background(), n); err != nil {
+							panic(err)
+						}
+					}
+					holds = append(holds, h)
+					if i%3 == 2 {
+						h.give(h.size() / 2)
+					}
+					if i%4 == 3 { // at most four steps are held at a time
+						for _, h := range holds {
+							h.release()
+						}
+						holds = nil
+					}
 				}
-				for g := range grants {
-					g.release()
-					delete(grants, g)
-					break
+				rest := &hold{share: s}
+				for _, h := range holds {
+					rest.add(h)
+					h.release() // of nothing
 				}
-				continue
-			}
-			grants[g] = true
-			if rapid.Bool().Draw(t, "resize") {
-				g.resize(rapid.Int64Range(0, 8<<20).Draw(t, "to"))
-			}
+				rest.release()
+			})
 		}
-		for g := range grants {
-			g.release()
-			g.release()
+		group.Wait() // a dead-lock ends here
+		if b.highest > total+most {
+			t.Errorf("%d bytes were held, of %d and %d for one", b.highest, total, most)
 		}
-		if b.shared != whole {
-			t.Errorf("%d bytes are free in the end, want %d", b.shared, whole)
+		if b.held != 0 || b.free != whole || b.over != nil {
+			t.Errorf("in the end %d are held and %d of %d free", b.held, b.free, whole)
+		}
+	})
+}
+
+// TestBudgetGoesOnWhileOthersHold: a partition that keeps all it can get for
+// ever stops no other one from what is its own.
+func TestBudgetGoesOnWhileOthersHold(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		partitions := rapid.IntRange(2, 8).Draw(t, "partitions")
+		b := newBudget(rapid.Int64Range(1<<10, 1<<20).Draw(t, "memory"), partitions, 64<<10)
+		holds := holdsOf(b, partitions)
+		for _, h := range holds[1:] {
+			h.exceed(rapid.Int64Range(0, 2<<20).Draw(t, "takes"))
+		}
+		if !holds[0].try(b.own) {
+			t.Error("a partition that holds nothing does not get its own part")
 		}
 	})
 }

@@ -12,6 +12,10 @@ import (
 
 // fetcher is the log of one partition of one topic ID. While what it returned
 // is appended, it fetches what comes next. One goroutine uses it.
+//
+// All that it holds is taken from its share of the memory before: a response, as
+// it was sent; one batch of it, unpacked; the records that were returned last;
+// and what comes next, if there is room.
 type fetcher struct {
 	link      *link
 	topic     string
@@ -25,27 +29,13 @@ type fetcher struct {
 	page *page
 	// coming is what is being fetched behind the page.
 	coming *coming
-	// maxBytes is how much is asked for: more after a batch did not fit.
-	maxBytes int64
+	// batchBytes is the size of a batch that was cut because less was asked for; 0:
+	// none was.
+	batchBytes int64
 	// hungry says that the last response was about as large as was allowed.
 	hungry bool
-}
-
-// page is a response that is returned in portions.
-type page struct {
-	grant *grant
-	// pos is where it goes on.
-	pos int64
-	end int64
-	// raw is batches that are not decoded yet, and size all of them.
-	raw  []byte
-	size int
-	tx   transactions
-	// decoded is the rest of a batch that ends before behind. Its memory, where
-	// it was compressed, is unpacked.
-	decoded  []delivery.Record
-	behind   int64
-	unpacked int64
+	// gathered is the range of which copies were returned.
+	gathered gathered
 }
 
 // coming is a fetch that runs behind the page.
@@ -61,8 +51,12 @@ var _ delivery.Log = (*fetcher)(nil)
 
 // Fetch implements [delivery.Log].
 func (f *fetcher) Fetch(ctx context.Context, from, until int64) (delivery.Fetched, error) {
-	if p := f.page; p != nil && (p.pos != from || p.exhausted()) {
-		f.drop()
+	f.gathered.forget(from, until)
+	if p := f.page; p != nil {
+		p.returned.release()
+		if p.pos != from || p.exhausted() {
+			f.drop()
+		}
 	}
 	if f.page == nil {
 		page, err := f.next(ctx, from)
@@ -72,13 +66,15 @@ func (f *fetcher) Fetch(ctx context.Context, from, until int64) (delivery.Fetche
 		f.page = page
 	}
 	p := f.page
-	got, err := f.take(p, until)
+	got, err := f.take(ctx, p, until)
+	if err == nil && until > 0 {
+		err = f.gathered.keep(ctx, f.share, &got, until)
+	}
 	if err != nil {
 		f.drop()
 		return delivery.Fetched{}, err
 	}
 	p.pos = got.Next
-	p.grant.resize(int64(p.size) + p.unpacked)
 	if p.exhausted() {
 		if len(got.Records) > 0 {
 			f.prefetch(p.pos)
@@ -105,20 +101,15 @@ func (f *fetcher) close() {
 	if c := f.coming; c != nil {
 		c.cancel()
 		<-c.done
-		if c.page != nil {
-			c.page.grant.release()
-		}
+		c.page.release()
 		f.coming = nil
 	}
+	f.gathered.forget(0, 0)
 }
 
-func (p *page) exhausted() bool { return len(p.raw) == 0 && len(p.decoded) == 0 }
-
 func (f *fetcher) drop() {
-	if f.page != nil {
-		f.page.grant.release()
-		f.page = nil
-	}
+	f.page.release()
+	f.page = nil
 }
 
 // next is the page that begins at an offset.
@@ -133,15 +124,13 @@ func (f *fetcher) next(ctx context.Context, from int64) (*page, error) {
 			return nil, ctx.Err()
 		}
 		f.coming = nil
-		if c.err == nil && c.from == from {
+		if c.err == nil && c.page != nil && c.from == from {
 			return c.page, nil
 		}
-		if c.page != nil {
-			c.page.grant.release()
-		}
+		c.page.release()
 		// What failed is tried again, and told if it fails again.
 	}
-	return f.request(ctx, from)
+	return f.request(ctx, from, false)
 }
 
 // prefetch begins to fetch behind a page.
@@ -152,32 +141,65 @@ func (f *fetcher) prefetch(from int64) {
 	go func() {
 		defer close(c.done)
 		defer cancel()
-		c.page, c.err = f.request(ctx, from)
+		c.page, c.err = f.request(ctx, from, true)
 	}()
 }
 
-// request fetches from an offset, within what memory there is.
-func (f *fetcher) request(ctx context.Context, from int64) (*page, error) {
-	want := max(f.link.config.FetchBytes, f.maxBytes)
-	if !f.hungry && f.maxBytes == 0 {
-		want = min(want, f.share.budget.guaranteed)
+// mostHead is what is left for the head of a response.
+const mostHead = 1 << 10
+
+// request fetches from an offset, within what memory there is. Ahead of time it
+// neither waits for memory nor exceeds the budget, and there may be no page.
+func (f *fetcher) request(ctx context.Context, from int64, ahead bool) (*page, error) {
+	config, own := f.link.config, f.share.budget.own
+	least, most := own, own
+	if f.hungry {
+		most = max(own, config.FetchBytes)
 	}
-	g, err := f.share.acquire(ctx, want)
-	if err != nil {
-		return nil, err
+	if f.batchBytes > 0 {
+		least, most = f.batchBytes+mostHead, max(most, f.batchBytes+mostHead)
 	}
-	asked := min(max(min(g.size(), want), f.maxBytes), 1<<30)
-	got, err := f.link.fetch(ctx, fetchRequest{topic: f.topic, id: f.id, partition: f.partition, from: from, maxBytes: int32(asked)})
-	if err != nil {
-		g.release()
-		return nil, f.refused(ctx, from, err)
+	room := &hold{share: f.share}
+	lent := room.upTo(least, most)
+	if lent == 0 {
+		if ahead {
+			return nil, nil
+		}
+		if err := room.wait(ctx, least); err != nil {
+			return nil, err
+		}
+		lent = least
 	}
-	f.hungry = int64(got.size) > asked/2
-	g.resize(int64(got.size))
-	return &page{
-		grant: g, pos: from, end: got.end, raw: got.batches, size: got.size,
-		tx: transactions{coming: got.aborted},
-	}, nil
+	asked := min(max(lent-mostHead, lent/2, 1), 1<<30)
+	for {
+		room := &loan{hold: room, more: room.exceed}
+		if ahead {
+			room.more = room.hold.try
+		}
+		got, err := f.link.fetch(ctx, fetchRequest{topic: f.topic, id: f.id, partition: f.partition, from: from, maxBytes: int32(asked), room: room})
+		if err == nil {
+			f.hungry = int64(got.size) > asked/2
+			room.hold.give(room.hold.size() - int64(got.size))
+			return &page{
+				held: room.hold, returned: &hold{share: f.share}, pos: from, end: got.end, written: got.written,
+				raw: got.batches, tx: transactions{coming: got.aborted},
+			}, nil
+		}
+		room.abandon()
+		var tooLarge *oversized
+		switch {
+		case !errors.As(err, &tooLarge):
+			return nil, f.refused(ctx, from, err)
+		case tooLarge.final:
+			return nil, f.corrupt(from, 0, fmt.Errorf("it has about %d bytes, more than %d (max_decompressed)", tooLarge.bytes, config.MaxDecompressed))
+		case ahead:
+			return nil, err
+		}
+		// The first batch comes whole, whatever was asked for.
+		if err := room.hold.wait(ctx, tooLarge.bytes); err != nil {
+			return nil, err
+		}
+	}
 }
 
 // refused makes of a broker's error what [delivery.Log] promises.
@@ -218,87 +240,15 @@ func (f *fetcher) check(ctx context.Context) error {
 	return nil
 }
 
-// take decodes a portion of a page. What it returns is below until, if that is
-// not 0, and within the bounds of a batch that is appended at once.
-func (f *fetcher) take(p *page, until int64) (delivery.Fetched, error) {
-	out := delivery.Fetched{Next: p.pos, End: p.end}
-	var size int64
-	if len(p.decoded) == 0 {
-		p.unpacked = 0
-	}
-	for {
-		for len(p.decoded) > 0 {
-			r := &p.decoded[0]
-			if until > 0 && r.Offset >= until {
-				out.Next = until
-				return out, nil
-			}
-			size += int64(len(r.Key) + len(r.Value))
-			if n := len(out.Records); n > 0 && (n >= f.link.config.BatchRecords || size > f.link.config.BatchBytes) {
-				out.Next = r.Offset
-				return out, nil
-			}
-			out.Records = append(out.Records, *r)
-			out.Next = r.Offset + 1
-			p.decoded = p.decoded[1:]
-		}
-		out.Next = max(out.Next, p.behind) // the last offsets of a batch may be left out
-		if until > 0 && out.Next >= until {
-			out.Next = until
-			return out, nil
-		}
-		if len(p.raw) == 0 {
-			return out, nil
-		}
-		more, err := f.decode(p, out.Next)
-		switch {
-		case err != nil && len(out.Records) > 0:
-			return out, nil // it comes again, when this is what comes first
-		case err != nil:
-			return delivery.Fetched{}, err
-		case !more:
-			return out, nil
-		}
-	}
-}
-
-// decode takes the next batch of a page. When it cannot be read the page is
-// left as it is.
-func (f *fetcher) decode(p *page, from int64) (more bool, err error) {
-	b, rest, need, err := nextBatch(p.raw)
-	if errors.Is(err, errPartial) {
-		cut := len(p.raw)
-		p.raw = nil
-		if p.behind > 0 {
-			return false, nil // it is fetched again from its beginning
-		}
-		return false, f.enlarge(p.pos, int64(max(need, 2*cut)))
-	}
-	if err != nil {
-		return false, f.corrupt(b.first, err)
-	}
-	var records []delivery.Record
-	var unpacked int
-	if p.tx.takes(&b) && b.last >= from {
-		if records, unpacked, err = b.records(from, f.link.config.MaxDecompressed); err != nil {
-			return false, f.corrupt(b.first, err)
-		}
-	}
-	p.raw, p.decoded, p.behind = rest, records, b.last+1
-	p.unpacked += int64(unpacked)
-	f.maxBytes = 0
-	return true, nil
-}
-
 // enlarge has the next fetch ask for as much as a batch needs that was cut.
 func (f *fetcher) enlarge(offset, need int64) error {
 	if most := f.link.config.MaxDecompressed; need > most {
-		return f.corrupt(offset, fmt.Errorf("it has %d bytes, more than %d (max_decompressed)", need, most))
+		return f.corrupt(offset, 0, fmt.Errorf("it has %d bytes, more than %d (max_decompressed)", need, most))
 	}
-	f.maxBytes = need + 1024
+	f.batchBytes = need
 	return nil
 }
 
-func (f *fetcher) corrupt(offset int64, reason error) error {
-	return &Corrupt{Topic: f.topic, Partition: f.partition, Offset: offset, Reason: reason.Error()}
+func (f *fetcher) corrupt(offset, next int64, reason error) error {
+	return &Corrupt{Topic: f.topic, Partition: f.partition, Offset: offset, Next: next, Reason: reason.Error()}
 }

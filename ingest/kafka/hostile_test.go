@@ -45,7 +45,7 @@ func TestClaimsTakeNoMemory(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			var err error
-			took := allocated(func() { _, err = decompress(tc.codec, tc.body, 1<<20) })
+			took := allocated(func() { _, err = unpack(tc.codec, tc.body, 1<<20, func(int64) error { return nil }) })
 			if took > 16<<20 {
 				t.Errorf("%d bytes of a batch took %d bytes of memory", len(tc.body), took)
 			}
@@ -71,7 +71,7 @@ func TestSnappyWithAndWithoutFrames(t *testing.T) {
 	block := snappy.Encode(nil, want)
 	framed := append(append(bytes.Clone(xerial), 0, 0, 0, 1, 0, 0, 0, 1), binary.BigEndian.AppendUint32(nil, uint32(len(block)))...)
 	for name, body := range map[string][]byte{"a block": block, "a frame": append(framed, block...)} {
-		got, err := decompress(compress.Snappy, body, 1<<20)
+		got, err := unpack(compress.Snappy, body, 1<<20, func(int64) error { return nil })
 		if err != nil || !bytes.Equal(got, want) {
 			t.Errorf("%s: got %d bytes and error %v, want %d", name, len(got), err, len(want))
 		}
@@ -88,7 +88,7 @@ func TestManyHeaders(t *testing.T) {
 	b := batch{count: 1, body: body}
 	var got delivery.Record
 	took := allocated(func() {
-		records, _, err := b.records(0, 1<<30)
+		records, err := all(&b, 1<<30)
 		if err != nil || len(records) != 1 {
 			t.Fatalf("got %d records and error %v", len(records), err)
 		}

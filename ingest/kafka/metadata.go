@@ -146,9 +146,10 @@ func (l *link) oldMetadata(ctx context.Context, names []string) (map[string]topi
 
 // fetched is the answer to a fetch of one partition.
 type fetched struct {
-	// end is behind the last record that may be read.
-	end     int64
-	aborted []aborted
+	// end is behind the last record that may be read, and written behind the last
+	// one that is there: those of open transactions lie in between.
+	end, written int64
+	aborted      []aborted
 	// batches refers to the response.
 	batches []byte
 	size    int
@@ -161,17 +162,23 @@ type fetchRequest struct {
 	partition int
 	from      int64
 	maxBytes  int32
+	// room is the memory for the response.
+	room *loan
 }
 
+// mostBesides is what may stand in a response beside records: aborted
+// transactions, most of all.
+const mostBesides = 1 << 20
+
 // fetch waits a moment when there are no records. An error of the broker is a
-// [kafkago.Error].
+// [kafkago.Error]; *oversized says that the response is too large for its room.
 func (l *link) fetch(ctx context.Context, r fetchRequest) (fetched, error) {
 	ctx, cancel := context.WithTimeout(ctx, l.config.FetchWait+l.config.RequestTimeout)
 	defer cancel()
 	e := &exchange{
-		key: protocol.Fetch, version: fetchWithNames, clientID: l.config.ClientID,
+		key: protocol.Fetch, version: fetchWithNames, clientID: l.config.ClientID, loan: r.room,
 		// A batch that is larger than asked for comes whole.
-		most: int(max(l.config.MaxDecompressed, 2*l.config.FetchBytes)) + 1<<20,
+		most: max(l.config.MaxDecompressed, l.config.FetchBytes) + mostBesides,
 		leader: func(cluster protocol.Cluster) (protocol.Broker, error) {
 			return leaderOf(cluster, r.topic, r.partition)
 		},
@@ -250,7 +257,7 @@ func (r *fetchRequest) decode(d *decoder) (fetched, error) {
 			if c := d.int16(); code == 0 {
 				code = c
 			}
-			d.int64() // the high watermark
+			f.written = d.int64()
 			f.end = d.int64()
 			d.int64() // the log's start
 			for range d.array(16) {

@@ -22,7 +22,9 @@ type exchange struct {
 	// leader finds the broker; nil: any.
 	leader func(protocol.Cluster) (protocol.Broker, error)
 	// most bounds the response, in bytes.
-	most int
+	most int64
+	// loan is the memory for the response; nil: it needs none.
+	loan *loan
 }
 
 // reply is the response to an exchange, behind its header.
@@ -54,8 +56,23 @@ const correlation = 0x68696e64
 
 var errBadResponse = errors.New("the broker's response makes no sense")
 
+// oversized says that a response was not read because it is too large: for what
+// memory there is, or, when final, at all.
+type oversized struct {
+	bytes int64
+	final bool
+}
+
+func (e *oversized) Error() string {
+	return fmt.Sprintf("the broker's response has %d bytes, which is too much", e.bytes)
+}
+
 // RawExchange writes the request and reads the response.
 func (e *exchange) RawExchange(rw io.ReadWriter) (protocol.Message, error) {
+	if !e.loan.begin() {
+		return nil, errAbandoned
+	}
+	defer e.loan.end()
 	out := encoder{b: make([]byte, 4, 256)}
 	out.int16(int16(e.key))
 	out.int16(e.version)
@@ -78,8 +95,8 @@ func (e *exchange) RawExchange(rw io.ReadWriter) (protocol.Message, error) {
 	if size < 0 || binary.BigEndian.Uint32(head[4:]) != correlation {
 		return nil, errBadResponse
 	}
-	if size > int64(e.most) {
-		return nil, fmt.Errorf("the broker's response has %d bytes, more than %d", size, e.most)
+	if size > e.most || !e.loan.covers(size) {
+		return nil, &oversized{bytes: size, final: size > e.most}
 	}
 	body := make([]byte, size)
 	if _, err := io.ReadFull(rw, body); err != nil {

@@ -51,7 +51,7 @@ func (p *partition) prefix() int {
 	bytes, last := 0, p.fetched[0].Offset+maxSpan
 	for n := range most {
 		r := &p.fetched[n]
-		bytes += r.size()
+		bytes += r.Size()
 		if n > 0 && (bytes > p.o.Chunk.Bytes || r.Offset >= last) {
 			return n
 		}

@@ -35,8 +35,8 @@ type Header struct {
 	Value []byte
 }
 
-// size is about what the record holds of memory, in bytes.
-func (r *Record) size() int {
+// Size is about what the record holds of memory, in bytes.
+func (r *Record) Size() int {
 	n := 128 + len(r.Key) + len(r.Value)
 	for i := range r.Headers {
 		n += 40 + len(r.Headers[i].Name) + len(r.Headers[i].Value)
@@ -53,6 +53,9 @@ type Fetched struct {
 	// End is the offset that the next record of the log will get, as far as it
 	// may be read. Zero: not known.
 	End int64
+	// Written is End, and counts also what may not be read yet, because it belongs
+	// to a transaction that is open. Zero: not known.
+	Written int64
 }
 
 // Log gives the records of one partition, of one topic ID. Once the topic of
@@ -64,7 +67,11 @@ type Log interface {
 	// Fetch returns records from an offset on, all below until (zero: no
 	// bound). When there are none it waits a moment, and returns none with Next
 	// equal to from. It bounds what it returns and need not return all that
-	// there is. The caller may keep what is returned.
+	// there is.
+	//
+	// What is returned is the caller's until its next call. Only what is read of a
+	// range, with the same until in calls that follow one another, is so until the
+	// first call for something else.
 	//
 	// The error is an *[OutOfRange] when from is not in the log and not its end.
 	// Any other is taken as temporary and tried again later, but for ErrLost.

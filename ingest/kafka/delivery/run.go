@@ -38,7 +38,7 @@ type partition struct {
 	// end.
 	fetched []Record
 	next    int64
-	// end is the log's end, as far as it was learnt.
+	// end is the log's end, as far as it was learnt; for the Observer only.
 	end int64
 	// records and letters were done since the last commit.
 	records, letters int
@@ -170,7 +170,7 @@ func (p *partition) fetch(ctx context.Context, from, until int64) (f Fetched, ou
 		return Fetched{}, out, nil
 	}
 	if f.End > 0 {
-		p.end = f.End
+		p.end = max(f.End, f.Written)
 		p.o.Observer.Position(p.committed, p.end)
 	}
 	return f.within(from, until), nil, nil

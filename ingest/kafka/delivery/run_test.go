@@ -13,7 +13,7 @@ import (
 )
 
 func TestChunksAreBounded(t *testing.T) {
-	size := (&Record{Value: value(0, true, 3)}).size()
+	size := (&Record{Value: value(0, true, 3)}).Size()
 	for _, c := range []struct {
 		name   string
 		limits Limits

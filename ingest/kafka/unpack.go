@@ -1,0 +1,263 @@
+package kafka
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/klauspost/compress/snappy"
+	"github.com/klauspost/compress/zstd"
+	"github.com/segmentio/kafka-go/compress"
+)
+
+// unpack decompresses the records of a batch, up to most bytes. Room is asked
+// for memory before it is taken, with how much it will be in all; what it says
+// no with is returned. What was given for a try that came to nothing is given
+// back by asking for less.
+func unpack(c compress.Compression, b []byte, most int64, room func(all int64) error) ([]byte, error) {
+	if c.Codec() == nil {
+		return nil, fmt.Errorf("its compression %d is not known", c)
+	}
+	size, err := claimed(c, b)
+	if err != nil {
+		return nil, err
+	}
+	// What is claimed may be too much or too little. If it is too little, how
+	// much it is was counted, and the second time it is right.
+	for range 2 {
+		if size > most && c == compress.Snappy {
+			break // it is exact
+		}
+		size = min(size, most)
+		if err := room(size); err != nil {
+			return nil, err
+		}
+		buffer := make([]byte, size)
+		n, err := inflate(c, b, buffer, most)
+		switch {
+		case err != nil:
+			return nil, fmt.Errorf("decompress it (%s): %w", c, err)
+		case n <= size:
+			return buffer[:n:n], nil
+		}
+		if size = n; size > most {
+			break
+		}
+		if err := room(0); err != nil {
+			return nil, err
+		}
+	}
+	return nil, fmt.Errorf("it has more than %d bytes when it is decompressed (max_decompressed)", most)
+}
+
+// inflate decompresses into a buffer, and says how large the whole is: more than
+// most when it is larger than that, however much.
+func inflate(c compress.Compression, b, buffer []byte, most int64) (int64, error) {
+	switch c {
+	case compress.Snappy:
+		return unsnappy(b, buffer)
+	case compress.Zstd:
+		return unzstd(b, buffer, most)
+	}
+	reader := c.Codec().NewReader(bytes.NewReader(b))
+	defer func() { _ = reader.Close() }()
+	n, err := io.ReadFull(reader, buffer)
+	switch {
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF) && n < len(buffer):
+		// Less than was claimed, or a stream that was cut: then there are fewer
+		// records than there should be.
+		return int64(n), nil
+	case err != nil:
+		return 0, err
+	}
+	more, err := io.Copy(io.Discard, io.LimitReader(reader, most+1-int64(n)))
+	return int64(n) + more, err
+}
+
+// claimed is how large the whole will be, as far as b tells: about, and 0 when
+// it does not.
+func claimed(c compress.Compression, b []byte) (int64, error) {
+	switch c {
+	case compress.Snappy:
+		blocks, err := snappyBlocks(b)
+		var all int64
+		for _, block := range blocks {
+			n, err := snappy.DecodedLen(block)
+			if err != nil || n > mostSnappy*len(block) {
+				return 0, errors.New("decompress it (snappy): a block claims what it cannot hold")
+			}
+			all += int64(n)
+		}
+		return all, err
+	case compress.Gzip:
+		// The last four bytes, where it is made of one part.
+		if len(b) < 4 {
+			return 0, nil
+		}
+		return min(int64(binary.LittleEndian.Uint32(b[len(b)-4:])), mostGzip*int64(len(b))), nil
+	case compress.Lz4:
+		return claimedLz4(b), nil
+	case compress.Zstd:
+		return claimedZstd(b), nil
+	}
+	return 0, nil
+}
+
+// mostGzip is how far gzip can expand.
+const mostGzip = 1032
+
+// xerial is how snappy that is cut into frames begins: eight bytes, and eight more
+// of versions.
+var xerial = []byte{0x82, 'S', 'N', 'A', 'P', 'P', 'Y', 0}
+
+const (
+	xerialHead = 16
+	// mostSnappy is how far a block of snappy can expand: a copy of 64 bytes takes
+	// three.
+	mostSnappy = 22
+)
+
+// snappyBlocks are the blocks of snappy, with or without frames.
+func snappyBlocks(b []byte) ([][]byte, error) {
+	if len(b) < xerialHead || !bytes.HasPrefix(b, xerial) {
+		return [][]byte{b}, nil
+	}
+	var blocks [][]byte
+	for rest := b[xerialHead:]; len(rest) > 0; {
+		if len(rest) < 4 || uint64(binary.BigEndian.Uint32(rest)) > uint64(len(rest)-4) {
+			return nil, errors.New("decompress it (snappy): a frame is cut short")
+		}
+		n := int(binary.BigEndian.Uint32(rest))
+		blocks, rest = append(blocks, rest[4:4+n]), rest[4+n:]
+	}
+	return blocks, nil
+}
+
+func unsnappy(b, buffer []byte) (int64, error) {
+	blocks, err := snappyBlocks(b)
+	if err != nil {
+		return 0, err
+	}
+	n := 0
+	for _, block := range blocks {
+		text, err := snappy.Decode(buffer[n:], block)
+		if err != nil {
+			return 0, err
+		}
+		n += len(text) // claimed made room for all of it
+	}
+	return int64(n), nil
+}
+
+// unzstd decompresses without memory beside the buffer: kafka-go's decoder takes
+// what a frame asks for before it gives a byte.
+func unzstd(b, buffer []byte, most int64) (int64, error) {
+	reader, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true), zstd.WithDecodeAllCapLimit(true))
+	if err != nil {
+		return 0, err
+	}
+	defer reader.Close()
+	out, err := reader.DecodeAll(b, buffer[:0])
+	if errors.Is(err, zstd.ErrDecoderSizeExceeded) {
+		return most + 1, nil // more than it claimed cannot come, but where most cut that
+	}
+	return int64(len(out)), err
+}
+
+// mostZstdBlock is the greatest size of a block of zstd, decompressed.
+const mostZstdBlock = 128 << 10
+
+// claimedZstd is at most a block for each frame too large.
+func claimedZstd(b []byte) (all int64) {
+	for len(b) > 0 {
+		var head zstd.Header
+		rest, err := head.DecodeAndStrip(b)
+		if err != nil {
+			return 0
+		}
+		if head.Skippable {
+			if uint64(head.SkippableSize) > uint64(len(rest)) {
+				return 0
+			}
+			b = rest[head.SkippableSize:]
+			continue
+		}
+		var frame int64
+		for last := false; !last; {
+			if len(rest) < 3 {
+				return 0
+			}
+			block := int(rest[0]) | int(rest[1])<<8 | int(rest[2])<<16
+			kind, size := block>>1&3, block>>3
+			last, rest = block&1 != 0, rest[3:]
+			switch kind {
+			case 1: // a byte, repeated
+				frame += int64(size)
+				size = 1
+			case 2:
+				frame += mostZstdBlock
+			default:
+				frame += int64(size)
+			}
+			if size > len(rest) {
+				return 0
+			}
+			rest = rest[size:]
+		}
+		if head.HasCheckSum {
+			rest = rest[min(4, len(rest)):]
+		}
+		if head.HasFCS {
+			frame = min(frame, int64(min(head.FrameContentSize, 1<<40)))
+		}
+		all, b = all+frame, rest
+	}
+	return all
+}
+
+// What the head of a frame of lz4 says.
+const (
+	lz4Magic          = 0x184d2204
+	lz4BlockChecksums = 0x10
+	lz4HasSize        = 0x08
+	lz4HasDictionary  = 0x01
+	lz4Uncompressed   = 1 << 31
+	// mostLz4 is how far a block of lz4 can expand.
+	mostLz4 = 255
+)
+
+// claimedLz4 is at most a block too large, of one frame.
+func claimedLz4(b []byte) (all int64) {
+	if len(b) < 7 || binary.LittleEndian.Uint32(b) != lz4Magic {
+		return 0
+	}
+	flags, most := b[4], int64(1)<<(8+2*(b[5]>>4&7))
+	head := 7
+	if flags&lz4HasSize != 0 {
+		head += 8
+	}
+	if flags&lz4HasDictionary != 0 {
+		head += 4
+	}
+	for b = b[min(head, len(b)):]; len(b) >= 4; {
+		size := binary.LittleEndian.Uint32(b)
+		if size == 0 {
+			return all
+		}
+		block := min(most, mostLz4*int64(size))
+		if size&lz4Uncompressed != 0 {
+			size &^= lz4Uncompressed
+			block = int64(size)
+		}
+		if flags&lz4BlockChecksums != 0 {
+			size += 4
+		}
+		if all += block; int64(size) > int64(len(b)-4) {
+			return 0
+		}
+		b = b[4+size:]
+	}
+	return 0
+}
