@@ -132,7 +132,7 @@ func (e *endpoint) take(ctx context.Context, format *Format, in Input, open codi
 	}
 	if batch.Len() > 0 {
 		if err := e.rs.o.Appender.Append(ctx, batch); err != nil {
-			return answer{}, notDurable(err, e.lane, e.rs.o.Unavailable)
+			return answer{}, notDurable(err, e.lane, &e.rs.o)
 		}
 	}
 	if len(s.Rejected) > 0 {

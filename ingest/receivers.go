@@ -21,8 +21,11 @@ import (
 type Options struct {
 	// Appender makes durable what was decoded: usually a [Batcher].
 	Appender Appender
-	Formats  Formats
-	Limits   Limits
+	// To is how answers call that to which the Appender brings what it takes, as
+	// "Kafka". Default "the store".
+	To      string
+	Formats Formats
+	Limits  Limits
 	// Clock says when a body was received; nil for time.Now.
 	Clock func() time.Time
 	// TrustTimes takes the time of receipt from the header
@@ -88,6 +91,9 @@ func New(o Options) (*Receivers, error) {
 	}
 	if err := o.Formats.validate(); err != nil {
 		return nil, err
+	}
+	if o.To == "" {
+		o.To = "the store"
 	}
 	if o.Clock == nil {
 		o.Clock = time.Now

@@ -107,7 +107,7 @@ func undecodable(err error, hint string) *refusal {
 }
 
 // notDurable is the refusal of a batch that was decoded and not appended.
-func notDurable(err error, lane Lane, unavailable func(error) bool) *refusal {
+func notDurable(err error, lane Lane, o *Options) *refusal {
 	var f *refusal
 	switch {
 	case errors.Is(err, ErrTooMuch):
@@ -119,16 +119,18 @@ func notDurable(err error, lane Lane, unavailable func(error) bool) *refusal {
 		f = busy(lane, "too much waits to be stored")
 	case errors.Is(err, ErrClosed), errors.Is(err, ErrAbandoned):
 		f = shuttingDown()
-	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
-		f = busy(lane, "the store did not answer in time")
-		f.reason = reasonTimeout
-	case unavailable(err):
-		f = busy(lane, "the store cannot take anything now")
+	// Before the time-outs: what is said to be unavailable may wrap one, of a
+	// question that it did not answer.
+	case o.Unavailable(err):
+		f = busy(lane, o.To+" cannot take anything now")
 		f.reason = reasonUnavailable
+	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
+		f = busy(lane, o.To+" did not answer in time")
+		f.reason = reasonTimeout
 	default:
 		f = &refusal{
 			status: http.StatusInternalServerError, reason: reasonStoreError,
-			detail: "the store refused the facts", hint: "hindcast's log says why.",
+			detail: o.To + " refused the facts", hint: "hindcast's log says why.",
 		}
 	}
 	f.err = err

@@ -130,8 +130,12 @@ func (s *Server) startReceiving(to ingest.Appender, wake func()) error {
 	}
 	s.teardown.add("flush batches", batcher.Close)
 
+	var destination string
+	if o.forwards() {
+		destination = "Kafka"
+	}
 	s.receivers, err = ingest.New(ingest.Options{
-		Appender: batcher, Formats: s.formats.table(), Limits: o.Config.Limits, TrustTimes: o.TrustTimes,
+		Appender: batcher, To: destination, Formats: s.formats.table(), Limits: o.Config.Limits, TrustTimes: o.TrustTimes,
 		Unavailable: unavailable, Registerer: s.registry, Logger: log.With("part", "receivers"),
 	})
 	if err != nil {
