@@ -38,7 +38,7 @@ func TestRulesFire(t *testing.T) { promtool(t, "test", "rules", "hindcast.rules.
 
 // metricSources are the files that name hindcast's metrics.
 var metricSources = []string{
-	"../../ingest/metrics.go", "../../correlate/run/metrics.go", "../../api/metrics.go",
+	"../../ingest/metrics.go", "../../ingest/meter.go", "../../correlate/run/metrics.go", "../../api/metrics.go",
 	"../../ingest/kafka/metrics.go", "../../ingest/kafka/forward.go",
 	"../../cmd/hindcast/server/reload.go", "../../cmd/hindcast/server/retention.go", "../../cmd/hindcast/server/pollers.go",
 }
