@@ -17,6 +17,10 @@ type jsonLine struct {
 	others  []pair
 	mask    *masker
 	facets  *facets
+	gelf    gelf
+	// version is the value of a field of that very name, whose turn comes when it
+	// is known whether the line is GELF.
+	version string
 }
 
 const (
@@ -43,9 +47,12 @@ func (j *jsonLine) read(text string, f *facets, m *masker) (message string, ok b
 	}
 	j.r.s, j.r.i = text, 0
 	j.name, j.message, j.rank, j.mask, j.facets = j.name[:0], "", 0, m, f
-	j.details, j.others = j.details[:0], j.others[:0]
+	j.details, j.others, j.gelf, j.version = j.details[:0], j.others[:0], gelf{}, ""
 	if err := j.object(0); err != nil || j.r.peek() != 0 {
 		return "", false
+	}
+	if !j.gelf.is() {
+		f.take(lookUp(m.table, gelfVersion), j.version, true)
 	}
 	j.write()
 	return j.message, true
@@ -94,7 +101,12 @@ func (j *jsonLine) field(value string, isString bool) {
 		// The message where there is no other.
 		f.roles, f.rank = f.roles|roleMessage, 200
 	}
-	j.facets.take(f, value, true)
+	j.gelf.field(j.name)
+	if string(j.name) == gelfVersion {
+		j.version = first(j.version, value)
+	} else {
+		j.facets.take(f, value, true)
+	}
 	switch {
 	case f.roles&roleMessage != 0 && isString && (j.message == "" || f.rank < j.rank):
 		if j.message != "" {

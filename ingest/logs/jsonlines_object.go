@@ -30,6 +30,10 @@ type jsonObject struct {
 	// host stand beside it, as bunyan and pino write them.
 	name          string
 	process, host bool
+	gelf          gelf
+	// version is what a field of that very name says, whose turn comes when it is
+	// known whether the object is GELF.
+	version jsonValue
 }
 
 // jsonValue is what a slot holds: the value, and the index of its field. Rank
@@ -78,6 +82,15 @@ func (o *jsonObject) read() error {
 	if o.found[jsonService].rank == 0 && o.process && o.host && isServiceName(o.name) {
 		o.found[jsonService] = jsonValue{value: o.name, rank: 1, field: -1}
 	}
+	if v := o.version; v.rank > 0 {
+		f := &o.found[jsonVersion]
+		switch {
+		case o.gelf.is():
+			o.fields[v.field].used = true
+		case f.rank == 0, v.rank < f.rank, v.rank == f.rank && v.field < f.field:
+			*f = v
+		}
+	}
 	for _, f := range o.found {
 		if f.rank > 0 && f.field >= 0 {
 			o.fields[f.field].used = true
@@ -91,6 +104,7 @@ func (o *jsonObject) forget() {
 	clear(o.found)
 	o.path, o.bare, o.fields, o.level = o.path[:0], 0, o.fields[:0], event.LevelUnknown
 	o.silent, o.name, o.process, o.host = false, "", false, false
+	o.gelf, o.version = gelf{}, jsonValue{}
 }
 
 func (o *jsonObject) object(depth int) error {
@@ -135,12 +149,17 @@ func (o *jsonObject) field(value string, isString bool) {
 		uses = o.table.usesOf(o.path[o.bare:])
 	}
 	for _, u := range uses {
-		if f := &o.found[u.slot]; f.rank == 0 || u.rank < f.rank {
+		f := &o.found[u.slot]
+		if u.slot == jsonVersion && string(o.path) == gelfVersion {
+			f = &o.version
+		}
+		if f.rank == 0 || u.rank < f.rank {
 			if kept := o.usable(u.slot, value, isString); kept != "" {
 				*f = jsonValue{value: kept, rank: u.rank, field: len(o.fields)}
 			}
 		}
 	}
+	o.gelf.field(o.path)
 	switch string(o.path) {
 	case "PRIORITY": // journald's; of others the word may mean anything
 		if o.found[jsonLevel].rank == 0 {
