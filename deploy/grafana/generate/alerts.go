@@ -33,16 +33,12 @@ func alerts() dashboard {
 					SELECT count() AS firings
 					FROM v_firings
 					WHERE $__timeFilter(starts_at)
-					  AND $__conditionalAll(service IN (${service:singlequote}), $service)
-					  AND $__conditionalAll(severity IN (${severity:singlequote}), $severity)
-					  AND $__conditionalAll(environment IN (${environment:singlequote}), $environment)`),
+					  AND @alerts`),
 				stat(6, "Acted on", "The share of firings that were acknowledged, or in which or within an hour after which their service was changed or named in a message.", noAlert, "percentunit", `
 					SELECT countIf(acknowledged OR changed OR discussed) / nullIf(count(), 0) AS acted
 					FROM v_firings
 					WHERE $__timeFilter(starts_at)
-					  AND $__conditionalAll(service IN (${service:singlequote}), $service)
-					  AND $__conditionalAll(severity IN (${severity:singlequote}), $severity)
-					  AND $__conditionalAll(environment IN (${environment:singlequote}), $environment)`),
+					  AND @alerts`),
 				stat(6, "Notifications", "Deliveries that told of something firing, to whatever receiver.", "No notification was delivered", "short", `
 					SELECT countIf(firing > 0) AS notifications
 					FROM v_notifications
@@ -52,9 +48,7 @@ func alerts() dashboard {
 					SELECT countIf(minor) / nullIf(count(), 0) AS minor_share
 					FROM v_incidents
 					WHERE $__timeFilter(started_at)
-					  AND $__conditionalAll(hasAny(services, [${service:singlequote}]), $service)
-					  AND $__conditionalAll(severity IN (${severity:singlequote}), $severity)
-					  AND $__conditionalAll(environment IN (${environment:singlequote}), $environment)`),
+					  AND @incidents`),
 			}},
 			{title: "Alerts", height: 10, panels: []panel{
 				table(24, "Noisy alerts", "The alerts that fired most, with how often they were delivered, and the share of firings that anybody acted on. on is half of the firings' length or less.", noAlert, `
@@ -86,9 +80,7 @@ func alerts() dashboard {
 					  GROUP BY fingerprint, uniq_firings
 					) AS d ON d.fingerprint = f.fingerprint
 					WHERE $__timeFilter(starts_at)
-					  AND $__conditionalAll(service IN (${service:singlequote}), $service)
-					  AND $__conditionalAll(severity IN (${severity:singlequote}), $severity)
-					  AND $__conditionalAll(environment IN (${environment:singlequote}), $environment)
+					  AND @alerts
 					GROUP BY alertname, service, environment, severity
 					ORDER BY firings DESC
 					LIMIT 100`,
@@ -114,9 +106,7 @@ func alerts() dashboard {
 					    ) AS within
 					  FROM v_firings
 					  WHERE $__timeFilter(starts_at)
-					    AND $__conditionalAll(service IN (${service:singlequote}), $service)
-					    AND $__conditionalAll(severity IN (${severity:singlequote}), $severity)
-					    AND $__conditionalAll(environment IN (${environment:singlequote}), $environment)
+					    AND @alerts
 					)
 					GROUP BY alertname, service, severity
 					HAVING most_in_an_hour >= 4
@@ -130,9 +120,7 @@ func alerts() dashboard {
 					  max(starts_at) AS last
 					FROM v_firings
 					WHERE $__timeFilter(starts_at)
-					  AND $__conditionalAll(service IN (${service:singlequote}), $service)
-					  AND $__conditionalAll(severity IN (${severity:singlequote}), $severity)
-					  AND $__conditionalAll(environment IN (${environment:singlequote}), $environment)
+					  AND @alerts
 					GROUP BY alertname, service, severity
 					HAVING firings >= 10
 					  AND NOT arrayExists(
@@ -159,9 +147,7 @@ func alerts() dashboard {
 					SELECT kind, countIf(NOT minor) AS incidents, countIf(minor) AS minor_incidents
 					FROM v_gaps
 					WHERE $__timeFilter(started_at)
-					  AND $__conditionalAll(hasAny(services, [${service:singlequote}]), $service)
-					  AND $__conditionalAll(severity IN (${severity:singlequote}), $severity)
-					  AND $__conditionalAll(environment IN (${environment:singlequote}), $environment)
+					  AND @incidents
 					GROUP BY kind
 					ORDER BY count() DESC`),
 				table(12, "Muted at restore", "Incidents with an alert that was silenced or inhibited when service was said to be back.", "No alert was muted when its incident was restored", `
@@ -175,9 +161,7 @@ func alerts() dashboard {
 					FROM v_gaps
 					WHERE kind = 'muted_at_restore'
 					  AND $__timeFilter(started_at)
-					  AND $__conditionalAll(hasAny(services, [${service:singlequote}]), $service)
-					  AND $__conditionalAll(severity IN (${severity:singlequote}), $severity)
-					  AND $__conditionalAll(environment IN (${environment:singlequote}), $environment)
+					  AND @incidents
 					ORDER BY started_at DESC
 					LIMIT 500`, incidentColumns()...),
 			}},

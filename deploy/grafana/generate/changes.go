@@ -23,8 +23,7 @@ func changes() dashboard {
 					SELECT countIf(kind = 'deploy' AND status = 'succeeded') AS deploys
 					FROM v_change_runs
 					WHERE $__timeFilter(at)
-					  AND $__conditionalAll(service IN (${service:singlequote}), $service)
-					  AND $__conditionalAll(environment IN (${environment:singlequote}), $environment)`),
+					  AND @changes`),
 				stat(6, "Change failure", "The share of succeeded deploys that are suspected of an incident.", noChange, "percentunit", `
 					WITH (SELECT groupUniqArrayArray(events) FROM v_incident_changes WHERE verdict = 'suspect' AND NOT minor) AS suspected
 					SELECT countIf(hasAny(events, suspected)) / nullIf(count(), 0) AS failure
@@ -32,22 +31,19 @@ func changes() dashboard {
 					WHERE $__timeFilter(at)
 					  AND kind = 'deploy'
 					  AND status = 'succeeded'
-					  AND $__conditionalAll(service IN (${service:singlequote}), $service)
-					  AND $__conditionalAll(environment IN (${environment:singlequote}), $environment)`),
+					  AND @changes`),
 				stat(6, "Rollbacks", "Changes that took back another, as far as they were reported as such.", noChange, "short", `
 					SELECT countIf(kind = 'rollback') AS rollbacks
 					FROM v_change_runs
 					WHERE $__timeFilter(at)
-					  AND $__conditionalAll(service IN (${service:singlequote}), $service)
-					  AND $__conditionalAll(environment IN (${environment:singlequote}), $environment)`),
+					  AND @changes`),
 				stat(6, "Failed rollbacks", "Rollbacks that were reported as failed, or that did not end the incident.", noChange, "short", `
 					SELECT uniqExact(change) AS failed
 					FROM v_incident_changes
 					WHERE $__timeFilter(at)
 					  AND kind = 'rollback'
 					  AND (verdict = 'failed_remedy' OR status = 'failed')
-					  AND $__conditionalAll(service IN (${service:singlequote}), $service)
-					  AND $__conditionalAll(environment IN (${environment:singlequote}), $environment)`),
+					  AND @changes`),
 			}},
 			{height: 9, panels: []panel{
 				series(12, stackedBars, "Deploys by week", "Deploys that succeeded, by service. Weeks from Monday, UTC.", noChange, "short", `
@@ -59,8 +55,7 @@ func changes() dashboard {
 					WHERE $__timeFilter(at)
 					  AND kind = 'deploy'
 					  AND status = 'succeeded'
-					  AND $__conditionalAll(service IN (${service:singlequote}), $service)
-					  AND $__conditionalAll(environment IN (${environment:singlequote}), $environment)
+					  AND @changes
 					GROUP BY time, service
 					ORDER BY time`),
 				series(12, points, "Change failure by week", "The share of each week's succeeded deploys that are suspected of an incident; of fewer than 5 deploys it is drawn in another colour.", noChange, "percentunit", `
@@ -73,8 +68,7 @@ func changes() dashboard {
 					WHERE $__timeFilter(at)
 					  AND kind = 'deploy'
 					  AND status = 'succeeded'
-					  AND $__conditionalAll(service IN (${service:singlequote}), $service)
-					  AND $__conditionalAll(environment IN (${environment:singlequote}), $environment)
+					  AND @changes
 					GROUP BY time
 					ORDER BY time`,
 					column("change failure", color("blue")), column("of fewer than 5 deploys", color("light-orange"))),
@@ -95,8 +89,7 @@ func changes() dashboard {
 					  countIf(kind NOT IN ('deploy', 'rollback')) AS other_changes
 					FROM v_change_runs
 					WHERE $__timeFilter(at)
-					  AND $__conditionalAll(service IN (${service:singlequote}), $service)
-					  AND $__conditionalAll(environment IN (${environment:singlequote}), $environment)
+					  AND @changes
 					GROUP BY service
 					ORDER BY suspects DESC, deploys DESC`,
 					column("failure", unit("percentunit"), few())),
@@ -117,8 +110,7 @@ func changes() dashboard {
 					FROM v_incident_changes
 					WHERE $__timeFilter(at)
 					  AND verdict = 'suspect'
-					  AND $__conditionalAll(service IN (${service:singlequote}), $service)
-					  AND $__conditionalAll(environment IN (${environment:singlequote}), $environment)
+					  AND @changes
 					ORDER BY at DESC
 					LIMIT 500`,
 					incidentColumns(column("score", unit("percentunit"), property("decimals", 0)))...),
@@ -138,8 +130,7 @@ func changes() dashboard {
 					WHERE $__timeFilter(at)
 					  AND kind = 'rollback'
 					  AND (verdict = 'failed_remedy' OR status = 'failed')
-					  AND $__conditionalAll(service IN (${service:singlequote}), $service)
-					  AND $__conditionalAll(environment IN (${environment:singlequote}), $environment)
+					  AND @changes
 					ORDER BY at DESC
 					LIMIT 500`, incidentColumns()...),
 			}},
@@ -159,8 +150,7 @@ func changes() dashboard {
 					  url
 					FROM v_change_runs
 					WHERE $__timeFilter(at)
-					  AND $__conditionalAll(service IN (${service:singlequote}), $service)
-					  AND $__conditionalAll(environment IN (${environment:singlequote}), $environment)
+					  AND @changes
 					ORDER BY at DESC
 					LIMIT 1000`, column("took", unit("s")), column("url", links("Open", "${__value.raw}"))),
 			}},

@@ -43,17 +43,13 @@ func incidents() dashboard {
 					FROM v_incidents
 					WHERE $__timeFilter(started_at)
 					  AND (NOT minor OR ${minor})
-					  AND $__conditionalAll(hasAny(services, [${service:singlequote}]), $service)
-					  AND $__conditionalAll(severity IN (${severity:singlequote}), $severity)
-					  AND $__conditionalAll(environment IN (${environment:singlequote}), $environment)`),
+					  AND @incidents`),
 				stat(4, "On now", "Incidents of any time that are open or mitigated and not restored.", "None", "short", `
 					SELECT count() AS on_now
 					FROM v_incidents
 					WHERE status IN ('open', 'mitigated')
 					  AND (NOT minor OR ${minor})
-					  AND $__conditionalAll(hasAny(services, [${service:singlequote}]), $service)
-					  AND $__conditionalAll(severity IN (${severity:singlequote}), $severity)
-					  AND $__conditionalAll(environment IN (${environment:singlequote}), $environment)`),
+					  AND @incidents`),
 				medianOf("time_to_detect", "From onset to the first alert or report."),
 				medianOf("time_to_acknowledge", "From the first notification to someone who took it."),
 				medianOf("time_to_mitigate", "From onset to when the worst was over."),
@@ -106,21 +102,11 @@ func incidents() dashboard {
 				table(24, "Durations", "All five durations over the incidents of the time range. n is how many are known; a median or p90 of fewer than 5 is not shown, least and greatest are. measured, inferred, human and missing are shares of the incidents: how sure the number is.", noIncident, `
 					SELECT
 					  name AS duration,
-					  count(seconds) AS n,
-					  if(n >= 5, quantileExactInclusive(0.5)(seconds), NULL) AS median,
-					  if(n >= 5, quantileExactInclusive(0.9)(seconds), NULL) AS p90,
-					  min(seconds) AS least,
-					  max(seconds) AS greatest,
-					  countIf(basis = 'measured') / count() AS measured,
-					  countIf(basis = 'inferred') / count() AS inferred,
-					  countIf(basis = 'human') / count() AS human,
-					  countIf(basis = 'missing') / count() AS missing
+					  @statistics
 					FROM v_durations
 					WHERE $__timeFilter(started_at)
 					  AND (NOT minor OR ${minor})
-					  AND $__conditionalAll(hasAny(services, [${service:singlequote}]), $service)
-					  AND $__conditionalAll(severity IN (${severity:singlequote}), $severity)
-					  AND $__conditionalAll(environment IN (${environment:singlequote}), $environment)
+					  AND @incidents
 					GROUP BY name, position
 					ORDER BY position`, durationColumns()...),
 			}},
@@ -129,15 +115,7 @@ func incidents() dashboard {
 					SELECT
 					  affected AS service,
 					  name AS duration,
-					  count(seconds) AS n,
-					  if(n >= 5, quantileExactInclusive(0.5)(seconds), NULL) AS median,
-					  if(n >= 5, quantileExactInclusive(0.9)(seconds), NULL) AS p90,
-					  min(seconds) AS least,
-					  max(seconds) AS greatest,
-					  countIf(basis = 'measured') / count() AS measured,
-					  countIf(basis = 'inferred') / count() AS inferred,
-					  countIf(basis = 'human') / count() AS human,
-					  countIf(basis = 'missing') / count() AS missing
+					  @statistics
 					FROM (
 					  SELECT arrayJoin(services) AS affected, name, position, seconds, basis
 					  FROM v_durations
@@ -153,21 +131,11 @@ func incidents() dashboard {
 					SELECT
 					  severity,
 					  name AS duration,
-					  count(seconds) AS n,
-					  if(n >= 5, quantileExactInclusive(0.5)(seconds), NULL) AS median,
-					  if(n >= 5, quantileExactInclusive(0.9)(seconds), NULL) AS p90,
-					  min(seconds) AS least,
-					  max(seconds) AS greatest,
-					  countIf(basis = 'measured') / count() AS measured,
-					  countIf(basis = 'inferred') / count() AS inferred,
-					  countIf(basis = 'human') / count() AS human,
-					  countIf(basis = 'missing') / count() AS missing
+					  @statistics
 					FROM v_durations
 					WHERE $__timeFilter(started_at)
 					  AND (NOT minor OR ${minor})
-					  AND $__conditionalAll(hasAny(services, [${service:singlequote}]), $service)
-					  AND $__conditionalAll(severity IN (${severity:singlequote}), $severity)
-					  AND $__conditionalAll(environment IN (${environment:singlequote}), $environment)
+					  AND @incidents
 					GROUP BY severity, name, position
 					ORDER BY severity, position`, durationColumns()...),
 			}},
@@ -182,9 +150,7 @@ func incidents() dashboard {
 					WHERE $__timeFilter(started_at)
 					  AND name = ${duration:singlequote}
 					  AND (NOT minor OR ${minor})
-					  AND $__conditionalAll(hasAny(services, [${service:singlequote}]), $service)
-					  AND $__conditionalAll(severity IN (${severity:singlequote}), $severity)
-					  AND $__conditionalAll(environment IN (${environment:singlequote}), $environment)
+					  AND @incidents
 					GROUP BY time
 					ORDER BY time`,
 					column("median", color("blue")), column("median of fewer than 5", color("light-orange")), column("p90", color("purple"))),
@@ -199,9 +165,7 @@ func incidents() dashboard {
 					WHERE $__timeFilter(started_at)
 					  AND name = ${duration:singlequote}
 					  AND (NOT minor OR ${minor})
-					  AND $__conditionalAll(hasAny(services, [${service:singlequote}]), $service)
-					  AND $__conditionalAll(severity IN (${severity:singlequote}), $severity)
-					  AND $__conditionalAll(environment IN (${environment:singlequote}), $environment)
+					  AND @incidents
 					GROUP BY time
 					ORDER BY time`,
 					column("measured", color("green")), column("inferred", color("yellow")), column("human", color("blue")), column("missing", color("dark-red"))),
@@ -224,8 +188,6 @@ func medianOf(name, description string) panel {
 		WHERE $__timeFilter(started_at)
 		  AND name = '`+name+`'
 		  AND (NOT minor OR ${minor})
-		  AND $__conditionalAll(hasAny(services, [${service:singlequote}]), $service)
-		  AND $__conditionalAll(severity IN (${severity:singlequote}), $severity)
-		  AND $__conditionalAll(environment IN (${environment:singlequote}), $environment)`,
+		  AND @incidents`,
 		column("median", few()), column("n", unit("short")))
 }

@@ -17,7 +17,7 @@ func query(format int, sql string) object {
 	}
 	return object{
 		"refId": "A", "datasource": source(clickhouse), "editorType": "sql", "queryType": kind, "format": format,
-		"rawSql": dedent(sql), "pluginVersion": pluginVersion,
+		"rawSql": expand(dedent(sql)), "pluginVersion": pluginVersion,
 	}
 }
 
