@@ -55,8 +55,9 @@ type Config struct {
 	// partition.
 	MaxDecompressed int64 `yaml:"max_decompressed"`
 	// AppendTimeout is how long one attempt to append to the store may take; it is
-	// tried again then. It need not be shorter than the time-outs of the group:
-	// when a partition goes to another process, the attempt is cancelled.
+	// tried again then, with up to four times as much time. It need not be shorter
+	// than the time-outs of the group: when a partition goes to another process, the
+	// attempt is cancelled.
 	AppendTimeout time.Duration `yaml:"append_timeout"`
 	// SessionTimeout is how long after the last sign of life a process loses its
 	// partitions to others.

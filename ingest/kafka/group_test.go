@@ -73,7 +73,7 @@ func TestAppendThatHangs(t *testing.T) {
 	fake := kafkatest.NewFake(t)
 	topic := fake.Topic(t, 2, nil)
 	r := newRig(t, &fake.Admin, Topic{Name: topic, Format: "deploys"})
-	r.options.Config.RebalanceTimeout = 400 * time.Millisecond
+	r.options.Config.RebalanceTimeout, r.options.Config.HeartbeatInterval = 400*time.Millisecond, 100*time.Millisecond
 	hang, hanging := make(chan struct{}), make(chan struct{})
 	var once sync.Once
 	r.fail = func(context.Context) error {
@@ -164,7 +164,8 @@ func TestAppendThatHangsIsTold(t *testing.T) {
 	fake := kafkatest.NewFake(t)
 	topic := fake.Topic(t, 1, nil)
 	r := newRig(t, &fake.Admin, Topic{Name: topic, Format: "deploys"})
-	r.options.Config.AppendTimeout, r.options.Config.RebalanceTimeout = 50*time.Millisecond, 100*time.Millisecond
+	r.options.Config.AppendTimeout = 50 * time.Millisecond
+	r.options.Config.RebalanceTimeout, r.options.Config.HeartbeatInterval = 100*time.Millisecond, 25*time.Millisecond
 	hang := make(chan struct{})
 	r.fail = func(context.Context) error {
 		<-hang

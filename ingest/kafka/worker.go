@@ -74,17 +74,24 @@ func (w *worker) run(ctx context.Context) {
 	}
 }
 
-// watchdog appends, and tells of an append that does not heed its time-out: the
-// partition waits for it, in silence otherwise.
+// watchdog appends, and tells of an append that does not end when it is cancelled:
+// the partition waits for it, in silence otherwise.
 func (w *worker) watchdog() delivery.Appender {
 	c, at := w.c, place{w.topic, w.partition}
-	patience := c.options.Config.AppendTimeout + c.options.Config.stopTimeout()
 	return ingest.AppenderFunc(func(ctx context.Context, b event.Batch) error {
 		var ended atomic.Bool
-		timer := time.AfterFunc(patience, func() { c.works.hangs(at, c.logger, &ended) })
+		returned := make(chan struct{})
+		stop := context.AfterFunc(ctx, func() {
+			select {
+			case <-time.After(c.options.Config.stopTimeout()):
+				c.works.hangs(at, c.logger, &ended)
+			case <-returned:
+			}
+		})
 		defer func() {
 			ended.Store(true)
-			if !timer.Stop() {
+			close(returned)
+			if !stop() {
 				c.works.returned(at)
 			}
 		}()

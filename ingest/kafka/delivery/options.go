@@ -49,9 +49,10 @@ type Options struct {
 
 	// Chunk bounds what is appended at once.
 	Chunk Limits
-	// AppendTimeout bounds one try to append, or to put dead letters. It has
-	// nothing to do with the group's time-outs: when the partition is lost, Run's
-	// context is done, and with it the try. Default 4 s.
+	// AppendTimeout bounds the first try to append, or to put dead letters; those
+	// after one that was too short get up to four times as much. It has nothing to
+	// do with the group's time-outs: when the partition is lost, Run's context is
+	// done, and with it the try. Default 4 s.
 	AppendTimeout time.Duration
 	// Backoff is how long to wait after a failure.
 	Backoff Backoff

@@ -29,12 +29,22 @@ func (p *partition) retry(ctx context.Context, step string, do func() error) err
 	}
 }
 
-// try is retry for steps of which each try has a limited time.
+// mostTime is how much of AppendTimeout a try may get.
+const mostTime = 4
+
+// try is retry for steps of which each try has a limited time. One that was too
+// short is followed by one that has twice as much: else what is merely slow would
+// be begun over and over, and never come to its end.
 func (p *partition) try(ctx context.Context, step string, do func(context.Context) error) error {
+	limit := p.o.AppendTimeout
 	return p.retry(ctx, step, func() error {
-		ctx, cancel := context.WithTimeout(ctx, p.o.AppendTimeout)
+		ctx, cancel := context.WithTimeout(ctx, limit)
 		defer cancel()
-		return do(ctx)
+		err := do(ctx)
+		if err != nil && ctx.Err() != nil {
+			limit = min(2*limit, mostTime*p.o.AppendTimeout)
+		}
+		return err
 	})
 }
 

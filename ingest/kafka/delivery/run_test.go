@@ -199,6 +199,25 @@ func TestStoreDown(t *testing.T) {
 	}
 }
 
+// What takes longer than a try may take comes to its end all the same.
+func TestStoreSlow(t *testing.T) {
+	b := filled(0, 2)
+	tries := 0
+	b.append = func(ctx context.Context, _ event.Batch) error {
+		tries++
+		systemClock{}.Sleep(ctx, 10*time.Second)
+		return ctx.Err()
+	}
+	o := b.options()
+	o.AppendTimeout = 3 * time.Second
+	if err := b.run(t, o, time.Hour); err != nil {
+		t.Fatal(err)
+	}
+	if b.places() != "0 0..2 2" || tries != 3 {
+		t.Errorf("committed %s after %d tries, want 0 0..2 2 after 3", b.places(), tries)
+	}
+}
+
 func TestLostInTheMiddle(t *testing.T) {
 	b := filled(0, 10)
 	b.refuse = func(m Mark) error {

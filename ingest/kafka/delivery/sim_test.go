@@ -171,18 +171,25 @@ func (w *world) landLate() {
 	}
 }
 
-// rewind is somebody setting the group back, or its broker losing commits.
+// rewind is somebody setting the group back, or its broker losing commits; or
+// setting it forward, at times further than the log goes.
 func (w *world) rewind() {
 	l := w.current()
-	if old := w.history[w.rng.IntN(len(w.history))]; w.chance(0.5) {
+	switch old := w.history[w.rng.IntN(len(w.history))]; w.rng.IntN(5) {
+	case 0, 1:
 		w.offset, w.metadata = old.Offset, old.Metadata()
-	} else {
+	case 2, 3:
 		w.offset, w.metadata = w.offset-w.rng.Int64N(min(w.offset, 20)+1), "somebody else's"
+	default:
+		to := w.offset + w.rng.Int64N(20)
+		l.excused = append(l.excused, excuse{w.offset, to, always})
+		w.offset, w.metadata = to, ""
+		l.overshot = l.overshot || to > l.end
 	}
 	for _, l := range w.logs {
 		l.repeats = true
 	}
-	w.log("rewound to %d of %s, %s", w.offset, l.id, w.metadata)
+	w.log("set to %d of %s, %q", w.offset, l.id, w.metadata)
 	w.join()
 }
 

@@ -344,7 +344,7 @@ func (m *member) gap(g Gap) {
 		case GapPartial:
 			right = l.first > g.From || l.truncated
 		case GapTruncated:
-			if !l.truncated {
+			if !l.truncated && !l.overshot {
 				break
 			}
 			// What was lost was written before, and is not passed over.

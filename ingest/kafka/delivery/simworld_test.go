@@ -77,8 +77,9 @@ type simLog struct {
 	lost []Record
 	// known: something was committed of it.
 	known bool
-	// repeats: lines may be there twice.
-	repeats, truncated bool
+	// repeats: lines may be there twice. overshot: the group was set to an offset
+	// that was not there.
+	repeats, truncated, overshot bool
 	// shown is the end that is told until lagging; what is above is hidden.
 	shown   int64
 	lagging time.Time
@@ -264,7 +265,7 @@ func (w *world) take(m *member, mark Mark) {
 		}
 		l.excused = append(l.excused, excuse{0, begin, always})
 	}
-	if l.truncated && w.committed && mark.Offset < w.offset {
+	if (l.truncated || l.overshot) && w.committed && mark.Offset < w.offset {
 		from := mark.Offset
 		if !w.knobs.ranges {
 			from = l.first // facts can be read again, so that none is missed
