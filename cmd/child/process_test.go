@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"os/signal"
@@ -291,5 +293,23 @@ func TestFreeAddresses(t *testing.T) {
 			t.Errorf("%s is there twice, or elsewhere", a)
 		}
 		seen[a] = true
+	}
+}
+
+func TestAnswers(t *testing.T) {
+	status := http.StatusServiceUnavailable
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(status) }))
+	defer server.Close()
+	ask := child.Answers(server.URL + "/ready")
+	if err := ask(t.Context()); err == nil || !strings.Contains(err.Error(), "/ready answers 503") {
+		t.Errorf("it is not ready: error %v", err)
+	}
+	status = http.StatusOK
+	if err := ask(t.Context()); err != nil {
+		t.Error(err)
+	}
+	server.Close()
+	if err := ask(t.Context()); err == nil {
+		t.Error("nobody answers, and there is no error")
 	}
 }

@@ -6,14 +6,14 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"testing"
 	"time"
 
+	"github.com/hindcast/hindcast/cmd/child"
+	"github.com/hindcast/hindcast/cmd/child/component"
 	"github.com/hindcast/hindcast/ingest/alertmanager"
 	"github.com/hindcast/hindcast/ingest/event"
 )
@@ -23,11 +23,7 @@ import (
 // silenced, ends in silence; the silence is deleted. The webhook would tell
 // nothing of the last three.
 func TestRealAlertmanager(t *testing.T) {
-	binary := os.Getenv("HINDCAST_TEST_ALERTMANAGER")
-	if binary == "" {
-		t.Skip("HINDCAST_TEST_ALERTMANAGER does not name an Alertmanager")
-	}
-	am := startAlertmanager(t, binary)
+	am := startAlertmanager(t, component.Binary(t, "Alertmanager", "HINDCAST_TEST_ALERTMANAGER"))
 	store := newStore()
 	p, err := New(Config{Alertmanagers: []Alertmanager{{URL: am.url, Name: "am"}}}, store, Options{})
 	if err != nil {
@@ -109,44 +105,31 @@ func startAlertmanager(t *testing.T, binary string) *realAM {
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	addr := freeAddress(t)
-	am.url = "http://" + addr
-	var log bytes.Buffer
-	cmd := exec.Command(binary, "--config.file="+file, "--storage.path="+dir, "--web.listen-address="+addr,
-		"--cluster.listen-address=", "--enable-feature=event-recorder")
-	cmd.Stdout, cmd.Stderr = &log, &log
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		_ = cmd.Process.Signal(os.Interrupt)
-		_ = cmd.Wait()
-		if t.Failed() {
-			t.Logf("Alertmanager: %s", log.String())
-		}
-		http.DefaultClient.CloseIdleConnections()
-	})
-	for range 200 {
-		if resp, err := http.Get(am.url + "/-/ready"); err == nil {
-			resp.Body.Close()
-			if resp.StatusCode == http.StatusOK {
-				return am
-			}
-		}
-		time.Sleep(50 * time.Millisecond)
-	}
-	t.Fatal("Alertmanager is not ready after 10 s")
-	return nil
-}
-
-func freeAddress(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	addr, err := child.FreeAddress()
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer l.Close()
-	return l.Addr().String()
+	am.url = "http://" + addr
+	p := &child.Process{Name: "Alertmanager", Command: []string{binary, "--config.file=" + file, "--storage.path=" + dir, "--web.listen-address=" + addr,
+		"--cluster.listen-address=", "--enable-feature=event-recorder"}}
+	if err := p.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := p.Stop(time.Minute); err != nil {
+			t.Error(err)
+		}
+		if t.Failed() {
+			t.Logf("Alertmanager: %s", p.Said())
+		}
+		http.DefaultClient.CloseIdleConnections()
+	})
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	if err := p.Ready(ctx, child.Answers(am.url+"/-/ready")); err != nil {
+		t.Fatal(err)
+	}
+	return am
 }
 
 func (am *realAM) post(t *testing.T, path string, body any) map[string]string {

@@ -130,7 +130,7 @@ scrape_configs:
 // waitReady waits until a server of the Prometheus family is ready.
 func waitReady(t *testing.T, url string, p *process) {
 	t.Helper()
-	wait(t, p.name+" is ready", 30*time.Second, func() bool {
+	wait(t, p.Name+" is ready", 30*time.Second, func() bool {
 		_, err := get(t.Context(), url+"/-/ready", "text/plain")
 		return err == nil
 	}, p)

@@ -224,17 +224,10 @@ func derive(t *testing.T, c config.Config, feed func(*server.Server)) *result {
 // facts, and which of the events came by Alertmanager's recorder first.
 func factsOf(t *testing.T, store string) (facts map[event.ID]string, logs map[event.ID]int64, recorded map[event.ID]bool) {
 	t.Helper()
-	s, err := server.OpenStore(t.Context(), store, server.StoreOptions{Logger: slog.New(slog.DiscardHandler)})
-	if err != nil {
-		t.Fatalf("open the store: %v", err)
-	}
-	defer func() {
-		if err := s.Close(); err != nil {
-			t.Errorf("close the store: %v", err)
-		}
-	}()
+	s, done := openStore(t, store)
+	defer done()
 	facts, logs, recorded = map[event.ID]string{}, map[event.ID]int64{}, map[event.ID]bool{}
-	err = s.Window(t.Context(), time.Time{}, time.Time{}, func(page storage.FactPage) error {
+	err := s.Window(t.Context(), time.Time{}, time.Time{}, func(page storage.FactPage) error {
 		for i := range page.Events {
 			e := &page.Events[i]
 			facts[e.ID] = string(e.Kind)

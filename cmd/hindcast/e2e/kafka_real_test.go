@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/hindcast/hindcast/cmd/child/component"
 	"github.com/hindcast/hindcast/cmd/hindcast/config"
 	"github.com/hindcast/hindcast/correlate/timeline"
 	"github.com/hindcast/hindcast/ingest"
@@ -122,8 +123,8 @@ type kafkaSite struct {
 
 func startKafkaSite(t *testing.T) *kafkaSite {
 	t.Helper()
-	amBinary := component(t, "Alertmanager", "HINDCAST_TEST_ALERTMANAGER")
-	prometheusBinary := component(t, "Prometheus", "HINDCAST_TEST_PROMETHEUS")
+	amBinary := component.Binary(t, "Alertmanager", "HINDCAST_TEST_ALERTMANAGER")
+	prometheusBinary := component.Binary(t, "Prometheus", "HINDCAST_TEST_PROMETHEUS")
 	broker := kafkatest.Shared(t)
 	binary := buildHindcast(t)
 

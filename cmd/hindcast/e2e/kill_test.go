@@ -46,7 +46,7 @@ func testKill(t *testing.T, store string, lives int) {
 			wait(t, "facts are acknowledged", 30*time.Second, func() bool { return clients.acknowledged() >= before+len(clients.all) }, p)
 		}
 		time.Sleep(time.Duration(rand.IntN(600)) * time.Millisecond)
-		p.kill()
+		p.kill(t)
 		to.set("")
 	}
 

@@ -4,13 +4,13 @@
 package e2e
 
 import (
+	"context"
 	"fmt"
 	"os"
-	"os/exec"
-	"path/filepath"
 	"sync"
 	"testing"
 
+	"github.com/hindcast/hindcast/cmd/child"
 	"github.com/hindcast/hindcast/ingest/kafka/kafkatest"
 	"github.com/hindcast/hindcast/storage/clickhouse/enginetest"
 )
@@ -33,15 +33,7 @@ func runAll(m *testing.M) int {
 var buildDir string
 
 // hindcast builds the binary once, as it is shipped, and returns its path.
-var hindcast = sync.OnceValues(func() (string, error) {
-	path := filepath.Join(buildDir, "hindcast")
-	cmd := exec.Command("go", "build", "-o", path, "github.com/hindcast/hindcast/cmd/hindcast")
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("go build: %w\n%s", err, out)
-	}
-	return path, nil
-})
+var hindcast = sync.OnceValues(func() (string, error) { return child.Build(context.Background(), buildDir) })
 
 func buildHindcast(t *testing.T) string {
 	t.Helper()
@@ -50,20 +42,4 @@ func buildHindcast(t *testing.T) string {
 		t.Fatal(err)
 	}
 	return path
-}
-
-// component is the path of a real component's binary, which an environment
-// variable names. Without one the test is skipped; in CI that is a failure.
-func component(t *testing.T, name, variable string) string {
-	t.Helper()
-	path := os.Getenv(variable)
-	switch {
-	case path != "":
-		return path
-	case os.Getenv("CI") == "true":
-		t.Fatalf("there is no %s: %s is not set (make test sets it)", name, variable)
-	default:
-		t.Skipf("there is no %s: %s is not set (make test sets it)", name, variable)
-	}
-	return ""
 }

@@ -11,7 +11,6 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 
@@ -49,13 +48,6 @@ func (m *member) owns(t *testing.T) bool {
 		t.Fatal(err)
 	}
 	return bytes.Contains(text, []byte("\nhindcast_correlate_owner 1\n"))
-}
-
-func (m *member) signal(t *testing.T, s syscall.Signal) {
-	t.Helper()
-	if err := m.cmd.Process.Signal(s); err != nil {
-		t.Fatalf("%v: %v", s, err)
-	}
 }
 
 // fire posts an alert of a service of its own.
@@ -211,7 +203,7 @@ func TestOwnerKilled(t *testing.T) {
 		other.derives(t, fmt.Sprintf("before-%d", i))
 		wait(t, "clients get on", liveness, clients.more(2), owner.process, other.process)
 		to.set(other.url)
-		owner.kill()
+		owner.kill(t)
 		reportTakeOver(t, "kill -9", other.derives(t, fmt.Sprintf("after-%d", i)))
 		if !other.owns(t) {
 			t.Error("who took over does not say so")
@@ -262,11 +254,6 @@ func TestOwnerStandsStill(t *testing.T) {
 	a := join(t, store)
 	wait(t, "the first leads", liveness, func() bool { return a.owns(t) }, a.process)
 	b := join(t, store)
-	t.Cleanup(func() { // they would not hear that they are to end
-		for _, m := range []*member{a, b} {
-			_ = m.cmd.Process.Signal(syscall.SIGCONT)
-		}
-	})
 	var to atomicURL
 	clients := newClients(t.Context(), &to, 1)
 	clients.pause = 20 * time.Millisecond
@@ -282,9 +269,13 @@ func TestOwnerStandsStill(t *testing.T) {
 		stop := r.read(b)
 		b.derives(t, fmt.Sprintf("before-%d", i))
 		wait(t, "clients get on", liveness, clients.more(2), b.process)
-		a.signal(t, syscall.SIGSTOP)
+		if err := a.Freeze(); err != nil {
+			t.Fatal(err)
+		}
 		reportTakeOver(t, "SIGSTOP", b.derives(t, fmt.Sprintf("after-%d", i)))
-		a.signal(t, syscall.SIGCONT)
+		if err := a.Thaw(); err != nil {
+			t.Fatal(err)
+		}
 		// What it was about to publish comes now, and what it derives next.
 		a.fire(t, fmt.Sprintf("woken-%d", i))
 		wait(t, "the woken one stands by", liveness, func() bool { return !a.owns(t) }, a.process)
@@ -419,8 +410,8 @@ func TestRolesOverKafka(t *testing.T) {
 	wait(t, "clients get on", liveness, one.more(3), receivers[0].process)
 	wait(t, "clients get on", liveness, two.more(3), receivers[1].process)
 
-	consumers[0].kill()
-	owner.kill()
+	consumers[0].kill(t)
+	owner.kill(t)
 	began := time.Now()
 	receivers[0].fire(t, "after")
 	wait(t, "the timeline of a new alert is there", 2*time.Minute, func() bool {

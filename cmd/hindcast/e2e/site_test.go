@@ -2,7 +2,6 @@ package e2e
 
 import (
 	"fmt"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
@@ -11,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/hindcast/hindcast/cmd/child"
+	"github.com/hindcast/hindcast/cmd/child/component"
 	"github.com/hindcast/hindcast/correlate/timeline"
 	"github.com/hindcast/hindcast/ingest/event"
 )
@@ -34,8 +35,8 @@ type site struct {
 func startSite(t *testing.T) *site {
 	t.Helper()
 	// All are looked for first: nothing is built or started for a skipped test.
-	amBinary := component(t, "Alertmanager", "HINDCAST_TEST_ALERTMANAGER")
-	prometheusBinary := component(t, "Prometheus", "HINDCAST_TEST_PROMETHEUS")
+	amBinary := component.Binary(t, "Alertmanager", "HINDCAST_TEST_ALERTMANAGER")
+	prometheusBinary := component.Binary(t, "Prometheus", "HINDCAST_TEST_PROMETHEUS")
 	binary := buildHindcast(t)
 
 	s := &site{t: t, target: newTarget(t), pager: newPager(t)}
@@ -150,10 +151,9 @@ func (p *pager) count() int64 { return p.pages.Load() }
 // freeAddress is an address at which nobody listens.
 func freeAddress(t *testing.T) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	address, err := child.FreeAddress()
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer l.Close()
-	return l.Addr().String()
+	return address
 }

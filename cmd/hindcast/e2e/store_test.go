@@ -9,20 +9,27 @@ import (
 	"github.com/hindcast/hindcast/storage"
 )
 
-// readStore counts the facts of a store by the keys that the clients gave them.
-// Facts are told apart by their IDs, since a feed may repeat them; lines are
-// never repeated.
-func readStore(t *testing.T, store string) map[string]int {
+// openStore opens the store of a hindcast that has ended, until done is called.
+func openStore(t *testing.T, store string) (s storage.Store, done func()) {
 	t.Helper()
 	s, err := server.OpenStore(t.Context(), store, server.StoreOptions{Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatalf("open the store: %v", err)
 	}
-	defer func() {
+	return s, func() {
 		if err := s.Close(); err != nil {
 			t.Errorf("close the store: %v", err)
 		}
-	}()
+	}
+}
+
+// readStore counts the facts of a store by the keys that the clients gave them.
+// Facts are told apart by their IDs, since a feed may repeat them; lines are
+// never repeated.
+func readStore(t *testing.T, store string) map[string]int {
+	t.Helper()
+	s, done := openStore(t, store)
+	defer done()
 	found := make(map[string]int)
 	seen := make(map[event.ID]bool)
 	var cursor storage.Cursor

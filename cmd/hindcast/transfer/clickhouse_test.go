@@ -16,15 +16,7 @@ import (
 func openClickHouse(t *testing.T, dsn string) *clickhouse.Store {
 	t.Helper()
 	s, err := clickhouse.Open(t.Context(), dsn, clickhouse.Options{})
-	if err != nil {
-		t.Fatalf("open: %v", err)
-	}
-	t.Cleanup(func() {
-		if err := s.Close(); err != nil {
-			t.Errorf("close: %v", err)
-		}
-	})
-	return s
+	return opened(t, s, err)
 }
 
 func TestThroughClickHouse(t *testing.T) {

@@ -5,12 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/hindcast/hindcast/cmd/child"
 	"github.com/hindcast/hindcast/storage/clickhouse/enginetest"
 	"github.com/hindcast/hindcast/storage/sqlite"
 	"github.com/hindcast/hindcast/storage/storagetest"
@@ -114,32 +114,27 @@ func copyUntilKilled(t *testing.T, source, target, checkpoint string) bool {
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
 		t.Fatal(err)
 	}
-	var stderr strings.Builder
-	cmd := exec.CommandContext(t.Context(), os.Args[0])
-	cmd.Env = append(os.Environ(), "COPY_FROM="+source, "COPY_TO="+target, "COPY_CHECKPOINT="+checkpoint)
-	cmd.Stderr = &stderr
-	if err := cmd.Start(); err != nil {
+	p := &child.Process{Name: "the copy", Command: []string{os.Args[0]}, Env: []string{"COPY_FROM=" + source, "COPY_TO=" + target, "COPY_CHECKPOINT=" + checkpoint}}
+	if err := p.Start(); err != nil {
 		t.Fatal(err)
 	}
-	done := make(chan error, 1)
-	go func() { done <- cmd.Wait() }()
 	tick := time.NewTicker(2 * time.Millisecond)
 	defer tick.Stop()
 	for {
 		select {
-		case err := <-done:
-			if err != nil {
-				t.Fatalf("copy: %v\n%s", err, stderr.String())
+		case <-p.Done():
+			if !p.State().Success() {
+				t.Fatalf("copy: %v\n%s", p.State(), p.Said())
 			}
 			return true
 		case <-tick.C:
 		}
 		now, err := os.ReadFile(checkpoint)
 		if err == nil && string(now) != string(before) {
-			if err := cmd.Process.Kill(); err != nil {
-				t.Logf("kill: %v", err)
+			if err := p.Kill(); err != nil {
+				t.Fatal(err)
 			}
-			return <-done == nil
+			return p.State().Success()
 		}
 	}
 }

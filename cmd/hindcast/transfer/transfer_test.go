@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"os"
 	"path/filepath"
@@ -23,6 +24,12 @@ import (
 func openSQLite(t *testing.T, path string) *sqlite.Store {
 	t.Helper()
 	s, err := sqlite.Open(t.Context(), path, sqlite.Options{})
+	return opened(t, s, err)
+}
+
+// opened closes a store that was opened when the test ends.
+func opened[S io.Closer](t *testing.T, s S, err error) S {
+	t.Helper()
 	if err != nil {
 		t.Fatalf("open: %v", err)
 	}

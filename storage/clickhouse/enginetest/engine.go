@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"net/url"
 	"os"
@@ -102,28 +101,7 @@ func (e *Engine) answers(ctx context.Context) error {
 			return err
 		}
 	}
-	return e.ping(ctx)
-}
-
-func (e *Engine) ping(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
-	defer cancel()
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+e.http+"/ping", http.NoBody)
-	if err != nil {
-		return fmt.Errorf("ping the engine: %w", err)
-	}
-	response, err := e.client.Do(request)
-	if err != nil {
-		return fmt.Errorf("ping the engine: %w", err)
-	}
-	defer response.Body.Close()
-	if _, err := io.Copy(io.Discard, response.Body); err != nil {
-		return fmt.Errorf("ping the engine: %w", err)
-	}
-	if response.StatusCode != http.StatusOK {
-		return fmt.Errorf("ping the engine: it answers %s", response.Status)
-	}
-	return nil
+	return child.Answers("http://" + e.http + "/ping")(ctx)
 }
 
 // Close ends an engine that was started, and removes its folder if Options named
