@@ -12,11 +12,12 @@ import (
 	"time"
 )
 
-// Config is how hindcast reads from Kafka and forwards to it. Start from
-// [DefaultConfig]. It holds no secrets: these are in files that it names.
+// Config is how hindcast reads from Kafka and forwards to it. Passwords and tokens
+// do not stand here but in files that are named here, relative to the
+// configuration file. What is left out has its default.
 type Config struct {
-	// Brokers are the addresses, HOST:PORT, that are asked for the cluster; any
-	// of its brokers will do, and several are safer. Empty: Kafka is not used.
+	// Brokers are addresses, HOST:PORT, of brokers that are asked for all others of
+	// the cluster: one will do, and several are safer. Empty: Kafka is not used.
 	Brokers []string `yaml:"brokers"`
 	// ClientID is how hindcast names itself to the brokers: in their logs and
 	// quotas.
@@ -25,17 +26,19 @@ type Config struct {
 	TLS TLS `yaml:"tls"`
 	// SASL is how hindcast proves to the brokers who it is.
 	SASL SASL `yaml:"sasl"`
-	// Group is the consumer group. All processes of one hindcast share it, and
-	// through it the partitions.
+	// Group is the consumer group. All processes of one hindcast have the same, and
+	// share the partitions by it; two hindcasts have two. A new name reads again
+	// all that the topics still hold.
 	Group string `yaml:"group"`
-	// Topics are consumed. A topic that does not exist yet is waited for.
+	// Topics are what is consumed, beside forward_topics, which do not belong here.
+	// None is created: a topic that does not exist is waited for.
 	Topics []Topic `yaml:"topics"`
 	// DeadLetters is the topic for records that could not be decoded. It must
 	// exist, or the brokers must create topics by themselves; while it cannot be
 	// written, a partition with such a record waits.
 	DeadLetters string `yaml:"dead_letters"`
-	// ForwardTopics are where receivers put facts, and from where they are
-	// consumed, with forward: kafka.
+	// ForwardTopics are where receivers put facts with forward: kafka, and from
+	// where these are consumed then. Without it they are not used.
 	ForwardTopics ForwardTopics `yaml:"forward_topics"`
 	// Memory bounds the records that were fetched and are not appended yet, over
 	// all partitions, decompressed. What they are decoded to takes as much again.
@@ -59,35 +62,40 @@ type Config struct {
 	// than the time-outs of the group: when a partition goes to another process, the
 	// attempt is cancelled.
 	AppendTimeout time.Duration `yaml:"append_timeout"`
-	// SessionTimeout is how long after the last sign of life a process loses its
-	// partitions to others.
+	// SessionTimeout is how long after its last sign of life a process is taken for
+	// dead, and its partitions go to others. A broker takes no less than its
+	// group.min.session.timeout.ms, 6 s by default.
 	SessionTimeout time.Duration `yaml:"session_timeout"`
-	// HeartbeatInterval is how often a process gives such a sign.
+	// HeartbeatInterval is how often a process gives a sign of life: at most a third
+	// of SessionTimeout and a quarter of RebalanceTimeout.
 	HeartbeatInterval time.Duration `yaml:"heartbeat_interval"`
-	// RebalanceTimeout is how long the group waits for its members when
-	// partitions are assigned anew.
+	// RebalanceTimeout is how long the group waits, when partitions are assigned
+	// anew, for its members to end what they are at and to join again. What a process
+	// is at gets three quarters of it, or of SessionTimeout where that is shorter.
 	RebalanceTimeout time.Duration `yaml:"rebalance_timeout"`
 	// JoinBackoff is how long a process waits after it failed to join the group.
 	JoinBackoff time.Duration `yaml:"join_backoff"`
-	// RequestTimeout is how long a broker may take to answer.
+	// RequestTimeout is how long a broker may take to answer, and the server at
+	// sasl.token_url. The time that a fetch waits for records is added.
 	RequestTimeout time.Duration `yaml:"request_timeout"`
 	// MetadataInterval is how often hindcast looks whether topics came, went,
 	// were made anew or have more partitions.
 	MetadataInterval time.Duration `yaml:"metadata_interval"`
 }
 
-// Topic is a topic that is consumed.
+// Topic is one topic that is consumed, with what its records are.
 type Topic struct {
 	// Name is the topic's name.
 	Name string `yaml:"name"`
-	// Format says what its records are: a name of the table of formats, as
-	// alertmanager-events-protobuf, deploys or json-lines.
+	// Format is what its records are, by the name of a format, as
+	// alertmanager-events-protobuf, deploys or json-lines; docs/kafka.md has all.
 	Format string `yaml:"format"`
-	// Labels are set where what a record holds lacks them; service and
-	// environment too.
+	// Labels are those of facts and log lines that do not say otherwise themselves,
+	// as environment: prod; service is one like the others.
 	Labels map[string]string `yaml:"labels"`
-	// Start is where reading begins when nothing is committed: earliest or
-	// latest. Default earliest.
+	// Start is where to begin in a partition of which the group never committed
+	// anything: earliest, at its beginning, also when this is empty; or latest, at
+	// what comes from now on.
 	Start string `yaml:"start"`
 }
 
@@ -95,22 +103,23 @@ type Topic struct {
 type ForwardTopics struct {
 	// Alerts carries everything but log lines.
 	Alerts string `yaml:"alerts"`
-	// Logs carries log lines.
+	// Logs carries log lines. Its max.message.bytes must be 300000 or more.
 	Logs string `yaml:"logs"`
-	// Outage is how long consumers may be down without a loss. Receivers warn at
-	// the start when the topics keep records for a shorter time.
+	// Outage is how long consumers must be able to be down without a loss. It sets
+	// nothing: receivers warn at the start when the topics keep records for less.
 	Outage time.Duration `yaml:"outage"`
 }
 
-// TLS is how connections are encrypted. A renewed certificate of ours is taken for
-// new connections; the authorities are read at the start.
+// TLS is how connections are encrypted. The certificate and its key are read again
+// for each connection, so that renewed ones count; the authorities are read at the
+// start.
 type TLS struct {
 	// Enabled says that the brokers' listener speaks TLS.
 	Enabled bool `yaml:"enabled"`
-	// CAFile holds, in PEM, the authorities that may sign the brokers'
-	// certificates. Empty: those of the system.
+	// CAFile is a file in PEM with the authorities that may sign the brokers'
+	// certificates. Empty: those that the system knows.
 	CAFile string `yaml:"ca_file"`
-	// CertFile and KeyFile hold, in PEM, the certificate and the key by which
+	// CertFile and KeyFile are files in PEM with the certificate and the key by which
 	// the brokers know hindcast; either both or none.
 	CertFile string `yaml:"cert_file"`
 	KeyFile  string `yaml:"key_file"`
@@ -125,25 +134,28 @@ type TLS struct {
 // SASL is how hindcast proves who it is. Files are read again for new
 // connections when they change; the first line counts.
 type SASL struct {
-	// Mechanism is plain, scram-sha-256, scram-sha-512 or oauthbearer. Empty:
-	// none.
+	// Mechanism is one of plain, scram-sha-256, scram-sha-512 and oauthbearer. Empty:
+	// hindcast does not say who it is. plain and oauthbearer send the password or the
+	// token itself, and need TLS.
 	Mechanism string `yaml:"mechanism"`
-	// Username is the name for plain and scram.
+	// Username is the user's name, for plain and scram.
 	Username string `yaml:"username"`
-	// PasswordFile holds the password for plain and scram.
+	// PasswordFile is a file with the user's password, for plain and scram.
 	PasswordFile string `yaml:"password_file"`
-	// TokenFile holds the token for oauthbearer, where something else renews it.
+	// TokenFile is a file with the token for oauthbearer, which something else
+	// renews. Either this or TokenURL.
 	TokenFile string `yaml:"token_file"`
 	// TokenURL is where a token for oauthbearer is asked for, with OAuth 2 client
 	// credentials: https://HOST/PATH, or http for this machine only, without a user.
 	TokenURL string `yaml:"token_url"`
-	// ClientID is the name of the client there.
+	// ClientID is the ID of the client at TokenURL.
 	ClientID string `yaml:"client_id"`
-	// ClientSecretFile holds the client's secret.
+	// ClientSecretFile is a file with the secret of that client.
 	ClientSecretFile string `yaml:"client_secret_file"`
-	// Scopes are asked for with the token.
+	// Scopes are what the token is asked for at TokenURL.
 	Scopes []string `yaml:"scopes"`
-	// Extensions are sent with the token, as some brokers want.
+	// Extensions are names and values that go to the brokers with the token, as some
+	// services want them (RFC 7628).
 	Extensions map[string]string `yaml:"extensions"`
 }
 
@@ -161,9 +173,9 @@ const (
 	StartLatest   = "latest"
 )
 
-// DefaultConfig has the time-outs that were measured to survive kills: with
-// the longer ones that are usual, a group whose members die often commits
-// nothing.
+// DefaultConfig is what holds for keys that are left out; a Config begins with it.
+// Its time-outs were measured to survive kills: with the longer ones that are
+// usual, a group whose members die often commits nothing.
 func DefaultConfig() Config {
 	return Config{
 		ClientID:          "hindcast",
