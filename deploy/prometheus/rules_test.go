@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 )
@@ -81,17 +82,49 @@ func TestDashboardExpressions(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	expressions := regexp.MustCompile(`"expr": "((?:[^"\\]|\\.)*)"`).FindAllSubmatch(text, -1)
+	var expressions []string
+	for _, m := range regexp.MustCompile(`"expr": ("(?:[^"\\]|\\.)*")`).FindAllSubmatch(text, -1) {
+		expr, err := strconv.Unquote(string(m[1]))
+		if err != nil {
+			t.Fatal(err)
+		}
+		expressions = append(expressions, strings.NewReplacer("$__rate_interval", "5m", "$job", ".*", "$instance", ".*").Replace(expr))
+	}
 	if len(expressions) < 20 {
 		t.Fatalf("found %d expressions", len(expressions))
 	}
-	var rules bytes.Buffer
-	rules.WriteString("groups:\n- name: dashboard\n  rules:\n")
-	for _, m := range expressions {
-		expr := strings.NewReplacer("$__rate_interval", "5m", "$job", ".*", "$instance", ".*").Replace(string(m[1]))
-		rules.WriteString("  - record: x\n    expr: \"" + expr + "\"\n")
+	read(t, expressions)
+}
+
+// TestDocumentedExpressions lets promtool read the expressions that the pages tell
+// to alert on.
+func TestDocumentedExpressions(t *testing.T) {
+	row := regexp.MustCompile("(?m)^\\| [^|`]+ \\| `([^`]*hindcast_[^`]+)`")
+	for file, least := range map[string]int{"../../docs/operating.md": 15, "../../docs/kafka.md": 12} {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var expressions []string
+		for _, m := range row.FindAllSubmatch(text, -1) {
+			expressions = append(expressions, string(m[1]))
+		}
+		if len(expressions) < least {
+			t.Errorf("%s: found %d expressions, want %d or more", file, len(expressions), least)
+		}
+		read(t, expressions)
 	}
-	file := t.TempDir() + "/dashboard.rules.yml"
+}
+
+// read wants of expressions that promtool can read them.
+func read(t *testing.T, expressions []string) {
+	t.Helper()
+	var rules bytes.Buffer
+	rules.WriteString("groups:\n- name: read\n  rules:\n")
+	for _, expr := range expressions {
+		rules.WriteString("  - record: x\n    expr: " + strconv.Quote(expr) + "\n")
+	}
+	file := t.TempDir() + "/rules.yml"
 	if err := os.WriteFile(file, rules.Bytes(), 0o600); err != nil {
 		t.Fatal(err)
 	}
