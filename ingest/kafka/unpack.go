@@ -121,7 +121,10 @@ const (
 
 // snappyBlocks are the blocks of snappy, with or without frames.
 func snappyBlocks(b []byte) ([][]byte, error) {
-	if len(b) < xerialHead || !bytes.HasPrefix(b, xerial) {
+	switch {
+	case len(b) == 0:
+		return nil, nil
+	case len(b) < xerialHead || !bytes.HasPrefix(b, xerial):
 		return [][]byte{b}, nil
 	}
 	var blocks [][]byte
@@ -160,8 +163,8 @@ func unzstd(b, buffer []byte, most int64) (int64, error) {
 	}
 	defer reader.Close()
 	out, err := reader.DecodeAll(b, buffer[:0])
-	if errors.Is(err, zstd.ErrDecoderSizeExceeded) {
-		return most + 1, nil // more than it claimed cannot come, but where most cut that
+	if err != nil && int64(len(buffer)) == most {
+		return most + 1, nil // there was no room for more; how it fails then differs
 	}
 	return int64(len(out)), err
 }

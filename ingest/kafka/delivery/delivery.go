@@ -137,9 +137,9 @@ type Appender interface {
 // Observer is told how a partition fares. Its methods are called by the
 // goroutine of Run and must return at once.
 type Observer interface {
-	// Position tells the committed offset and the log's end, each time that
-	// one of them was learnt. An end below the offset is one that is not known
-	// yet; else their difference is the lag.
+	// Position tells the committed offset and the log's end, each time that one of
+	// them was learnt. The end counts what may not be read yet; one below the
+	// offset is not known yet. Else their difference is the lag.
 	Position(committed, end int64)
 	// Consumed tells how many records were passed by a commit, and how many of
 	// them went to the dead letters.

@@ -17,8 +17,10 @@ import (
 // situations. Run and its waiting run on synctest's clock.
 type bench struct {
 	first, end, shown int64
-	records           []Record
-	perFetch          int
+	// written is where what is there ends, open transactions included.
+	written  int64
+	records  []Record
+	perFetch int
 
 	mark     Mark
 	known    bool
@@ -55,7 +57,7 @@ func (b *bench) Fetch(ctx context.Context, from, until int64) (Fetched, error) {
 	if from < b.first || from > b.end {
 		return Fetched{}, &OutOfRange{First: b.first, End: b.end}
 	}
-	f := Fetched{Next: from, End: b.shown}
+	f := Fetched{Next: from, End: b.shown, Written: b.written}
 	for _, r := range b.records {
 		if r.Offset >= from && r.Offset >= b.first && r.Offset < b.shown && (until == 0 || r.Offset < until) && len(f.Records) < b.perFetch {
 			f.Records = append(f.Records, r)

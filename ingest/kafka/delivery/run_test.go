@@ -126,6 +126,28 @@ func TestUndecodableRecords(t *testing.T) {
 	}
 }
 
+// The lag counts what may not be read yet; a range that another member announced
+// is not waited for there.
+func TestOpenTransactionsAreLag(t *testing.T) {
+	b := filled(0, 10)
+	b.written = 17
+	if err := b.run(t, b.options(), time.Minute); err != nil {
+		t.Fatal(err)
+	}
+	if last := b.told[len(b.told)-1]; last != "10 of 17" {
+		t.Errorf("it told last of %s, want 10 of 17", last)
+	}
+	b = filled(0, 5)
+	b.written = 10 // the rest of the range is not there: it would be waited for in vain
+	b.mark, b.known = announced(b, 2, 8), true
+	if err := b.run(t, b.options(), time.Hour); err != nil {
+		t.Fatal(err)
+	}
+	if len(b.gaps) != 1 || b.gaps[0].Reason != GapPartial {
+		t.Errorf("gaps %v, want one of a range that is not all there", b.gaps)
+	}
+}
+
 func TestGaps(t *testing.T) {
 	lines := func(*Options) {}
 	facts := func(o *Options) { o.Ranges, o.Decode = false, decodeFacts }
