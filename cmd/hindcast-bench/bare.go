@@ -23,7 +23,7 @@ var bareBenches = []struct{ what, store, bare string }{
 // againstBare holds the store against bare inserts on the same engine: both in
 // turn, some times, and the medians.
 func (b *onClickHouse) againstBare(ctx context.Context) error {
-	b.report.say("building the store's benchmarks")
+	b.report.Say("building the store's benchmarks")
 	binary := filepath.Join(b.launch.dir, "clickhouse.test")
 	if err := child.Go(ctx, "test", "-c", "-o", binary, "github.com/hindcast/hindcast/storage/clickhouse"); err != nil {
 		return fmt.Errorf("build the store's benchmarks: %w", err)

@@ -39,7 +39,7 @@ func (b *bench) run(ctx context.Context) error {
 		}
 	}
 	if b.launch.pinned = pin(); !b.launch.pinned {
-		b.report.say("the server and the generator could not have a core each: the figures say less")
+		b.report.Say("the server and the generator could not have a core each: the figures say less")
 	}
 	runtime.GOMAXPROCS(1)
 	b.launch.oneCore = true
@@ -88,7 +88,7 @@ func (b *bench) stages(ctx context.Context, dir string) error {
 	}
 	refiring, stop := context.WithCancel(ctx)
 	var wg sync.WaitGroup
-	wg.Go(func() { keepFiring(refiring, b.client, alerts, b.report.say) })
+	wg.Go(func() { keepFiring(refiring, b.client, alerts, b.report.Say) })
 	err := b.besideFiring(ctx)
 	stop()
 	wg.Wait()
@@ -145,7 +145,7 @@ func (b *bench) showFill(done <-chan struct{}) {
 		case <-done:
 			return
 		case <-time.After(10 * time.Second):
-			b.report.say("stored %s of %s lines", number1(int(b.logs.sent.Load())), number1(b.size.lines))
+			b.report.Say("stored %s of %s lines", number1(int(b.logs.sent.Load())), number1(b.size.lines))
 		}
 	}
 }
@@ -246,7 +246,7 @@ func (b *bench) everyBeat(ctx context.Context, every time.Duration, n int, f fun
 		wg.Go(func() {
 			if err := f(ctx, beat); err != nil && ctx.Err() == nil {
 				s.fail()
-				b.report.say("failed: %v", err)
+				b.report.Say("failed: %v", err)
 			}
 		})
 	}

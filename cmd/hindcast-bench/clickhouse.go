@@ -86,7 +86,7 @@ func (b *onClickHouse) serving(ctx context.Context, stage func(context.Context) 
 	}
 	err := stage(ctx)
 	if err != nil && ctx.Err() == nil {
-		b.report.say("the server said: %s", b.server.Said())
+		b.report.Say("the server said: %s", b.server.Said())
 	}
 	return errors.Join(err, b.server.stop())
 }
@@ -153,7 +153,7 @@ const manyShippers = 128
 // pushLines measures how many lines a second come through.
 func (b *onClickHouse) pushLines(ctx context.Context) error {
 	n := b.size.pushed / linesPerPush
-	b.report.say("preparing %s pushes", number1(n))
+	b.report.Say("preparing %s pushes", number1(n))
 	const perSecond = 150_000
 	from := time.Now().Add(-time.Second * time.Duration(b.size.pushed) / perSecond)
 	pushes := prepare(n, func(i int) time.Time { return from.Add(time.Second * time.Duration(i*linesPerPush) / perSecond) })
@@ -239,7 +239,7 @@ func (b *onClickHouse) settle(ctx context.Context) error {
 			quiet = 0
 		}
 		if time.Since(began) > settleWithin {
-			b.report.say("the engine still merges after %s", settleWithin)
+			b.report.Say("the engine still merges after %s", settleWithin)
 			return nil
 		}
 		select {
@@ -248,6 +248,6 @@ func (b *onClickHouse) settle(ctx context.Context) error {
 		case <-time.After(500 * time.Millisecond):
 		}
 	}
-	b.report.say("the engine merged for %.0f s", time.Since(began).Seconds())
+	b.report.Say("the engine merged for %.0f s", time.Since(began).Seconds())
 	return nil
 }

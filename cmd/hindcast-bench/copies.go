@@ -30,7 +30,7 @@ func (b *onClickHouse) copyLines(ctx context.Context) error {
 	}
 	began := time.Now()
 	for c.n = range copies {
-		b.report.say("copying lines, %d of %d times", c.n+1, copies)
+		b.report.Say("copying lines, %d of %d times", c.n+1, copies)
 		for _, sql := range c.statements() {
 			if _, err := b.engine.Rows(ctx, sql); err != nil {
 				return err

@@ -90,7 +90,7 @@ func (b *bench) goTest(ctx context.Context, pkg string, list []goBench) (map[str
 		}
 		args = append(args, "-cpuprofile="+base+".cpu", "-memprofile="+base+".mem", "-o="+base+".test")
 	}
-	b.report.say("go %s ./%s", strings.Join(args, " "), pkg)
+	b.report.Say("go %s ./%s", strings.Join(args, " "), pkg)
 	cmd := exec.CommandContext(ctx, "go", append(args, "github.com/hindcast/hindcast/"+pkg)...)
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	out, err := cmd.CombinedOutput()

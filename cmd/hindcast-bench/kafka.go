@@ -65,7 +65,7 @@ type road struct {
 // inTurn measures both roads, some times, and compares the medians.
 func (b *onKafka) inTurn(ctx context.Context) error {
 	n := b.size.pushed / linesPerPush
-	b.report.say("preparing %s pushes", number1(n))
+	b.report.Say("preparing %s pushes", number1(n))
 	const perSecond = 150_000
 	from := time.Now().Add(-time.Second * time.Duration(b.size.pushed) / perSecond)
 	b.pushes = prepare(n, func(i int) time.Time { return from.Add(time.Second * time.Duration(i*linesPerPush) / perSecond) })
@@ -137,7 +137,7 @@ func (b *onKafka) over(ctx context.Context, one road, name string) (float64, err
 		if took, err = one.measure(ctx, name); err != nil {
 			return err
 		}
-		b.report.say("%s: %s lines/s; %s", name, number(float64(b.size.pushed)/took.Seconds()), between(before, b.server.read()))
+		b.report.Say("%s: %s lines/s; %s", name, number(float64(b.size.pushed)/took.Seconds()), between(before, b.server.read()))
 		return b.complete(ctx, name)
 	})
 	if err != nil {

@@ -76,7 +76,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
-	b := &bench{size: c.size, report: newReport(stderr), profile: c.profile}
+	b := &bench{size: c.size, report: &report{Progress: load.NewProgress(stderr)}, profile: c.profile}
 	measure := b.run
 	switch c.store {
 	case "kafka":
@@ -84,7 +84,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	case "clickhouse":
 		measure = (&onClickHouse{bench: b}).run
 	}
-	err = c.place.Within(ctx, "hindcast-bench", b.report.say, func(binary, dir string) error {
+	err = c.place.Within(ctx, "hindcast-bench", b.report.Say, func(binary, dir string) error {
 		b.launch.binary, b.launch.dir = binary, dir
 		return measure(ctx)
 	})

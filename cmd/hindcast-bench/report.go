@@ -7,13 +7,14 @@ import (
 	"sync"
 	"text/tabwriter"
 	"time"
+
+	"github.com/hindcast/hindcast/cmd/child/load"
 )
 
 // report gathers figures and prints them as a table. Its methods may be called
 // concurrently.
 type report struct {
-	progress io.Writer
-	began    time.Time
+	*load.Progress
 
 	mu      sync.Mutex
 	figures []figure
@@ -28,18 +29,11 @@ type figure struct {
 	how string
 }
 
-func newReport(progress io.Writer) *report { return &report{progress: progress, began: time.Now()} }
-
-// say shows progress.
-func (r *report) say(format string, args ...any) {
-	fmt.Fprintf(r.progress, "%5.0fs  %s\n", time.Since(r.began).Seconds(), fmt.Sprintf(format, args...))
-}
-
 func (r *report) add(f figure) {
 	r.mu.Lock()
 	r.figures = append(r.figures, f)
 	r.mu.Unlock()
-	r.say("%s: %s (target %s) %s", f.what, f.got, or(f.target, "none"), f.how)
+	r.Say("%s: %s (target %s) %s", f.what, f.got, or(f.target, "none"), f.how)
 }
 
 // note adds a figure that has no target.

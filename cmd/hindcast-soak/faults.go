@@ -64,7 +64,7 @@ func (s *soak) killing(ctx context.Context) error {
 		if err := c.Kill(); err != nil {
 			return err
 		}
-		s.say("killed %s (%d)", c.Name, s.faults.count(&s.faults.kills))
+		s.Say("killed %s (%d)", c.Name, s.faults.count(&s.faults.kills))
 		// It comes back also when all is over, to be stopped in order.
 		pause(ctx, s.plan.down)
 		if err := c.Start(); err != nil {
@@ -91,7 +91,7 @@ func (s *soak) restarting(ctx context.Context) error {
 		if err := s.broker.Restart(context.WithoutCancel(ctx)); err != nil {
 			return fmt.Errorf("start the broker: %w", err)
 		}
-		s.say("%s the broker and started it (%d)", how, s.faults.count(&s.faults.restarts))
+		s.Say("%s the broker and started it (%d)", how, s.faults.count(&s.faults.restarts))
 	}
 	return nil
 }
@@ -108,7 +108,7 @@ func (s *soak) freezing(ctx context.Context) error {
 	if err := s.engine.Process().Thaw(); err != nil {
 		return err
 	}
-	s.say("froze the store for %v (%d)", s.plan.freeze, s.faults.count(&s.faults.frozen))
+	s.Say("froze the store for %v (%d)", s.plan.freeze, s.faults.count(&s.faults.frozen))
 	return nil
 }
 

@@ -65,8 +65,8 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
-	s := &soak{plan: p, out: stdout, progress: stderr, began: time.Now()}
-	return place.Within(ctx, "hindcast-soak", s.say, func(binary, dir string) error { return s.run(ctx, binary, dir) })
+	s := &soak{Progress: load.NewProgress(stderr), plan: p, out: stdout}
+	return place.Within(ctx, "hindcast-soak", s.Say, func(binary, dir string) error { return s.run(ctx, binary, dir) })
 }
 
 func parse(args []string, stderr io.Writer) (p plan, place load.Place, err error) {

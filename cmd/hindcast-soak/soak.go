@@ -12,16 +12,16 @@ import (
 	"time"
 
 	"github.com/hindcast/hindcast/cmd/child"
+	"github.com/hindcast/hindcast/cmd/child/load"
 	"github.com/hindcast/hindcast/ingest/kafka/kafkatest"
 	"github.com/hindcast/hindcast/storage/clickhouse/enginetest"
 )
 
 // soak is one run.
 type soak struct {
-	plan          plan
-	out, progress io.Writer
-	began         time.Time
-	printing      sync.Mutex
+	*load.Progress
+	plan plan
+	out  io.Writer // takes the result
 
 	broker    *kafkatest.Broker
 	engine    *enginetest.Engine
@@ -39,17 +39,8 @@ const (
 // errWrong says that what is stored is not what was produced.
 var errWrong = errors.New("what is stored is not what was produced")
 
-// say shows progress.
-func (s *soak) say(format string, args ...any) {
-	s.printing.Lock()
-	defer s.printing.Unlock()
-	fmt.Fprintf(s.progress, "%6.1fs  %s\n", time.Since(s.began).Seconds(), fmt.Sprintf(format, args...))
-}
-
 // print prints a line of the result.
 func (s *soak) print(format string, args ...any) {
-	s.printing.Lock()
-	defer s.printing.Unlock()
 	fmt.Fprintf(s.out, format+"\n", args...)
 }
 
@@ -127,7 +118,7 @@ func (s *soak) stopConsumers() error {
 
 func (s *soak) showLogs() {
 	for _, c := range s.consumers {
-		s.say("%s said:\n%s", c.Name, c.Said())
+		s.Say("%s said:\n%s", c.Name, c.Said())
 	}
 }
 
@@ -163,19 +154,19 @@ func (s *soak) soak(ctx context.Context) (err error) {
 // flow produces all messages and waits until they are consumed. It returns how
 // long that took.
 func (s *soak) flow(ctx context.Context, began time.Time) (time.Duration, error) {
-	s.say("producing %s messages, %s a second", count(s.plan.messages), count(s.plan.rate))
+	s.Say("producing %s messages, %s a second", count(s.plan.messages), count(s.plan.rate))
 	watching, stop := context.WithCancel(ctx)
 	defer stop()
 	go s.watch(watching)
 	if err := s.producer.run(ctx); err != nil {
 		return 0, err
 	}
-	s.say("produced everything in %.1f s", time.Since(began).Seconds())
+	s.Say("produced everything in %.1f s", time.Since(began).Seconds())
 	limit, cancel := context.WithTimeoutCause(ctx, s.plan.limit, fmt.Errorf("not everything was consumed %v after the last message", s.plan.limit))
 	defer cancel()
 	for {
 		if lag, err := s.lag(limit); err == nil && lag == 0 {
-			s.say("consumed everything")
+			s.Say("consumed everything")
 			return time.Since(began), nil
 		}
 		if !pause(limit, 200*time.Millisecond) {
@@ -188,7 +179,7 @@ func (s *soak) flow(ctx context.Context, began time.Time) (time.Duration, error)
 func (s *soak) watch(ctx context.Context) {
 	for pause(ctx, 5*time.Second) {
 		if lag, err := s.lag(ctx); err == nil {
-			s.say("%s messages are produced, of which %s are left", count(int(s.producer.done.Load())), count(int(lag)))
+			s.Say("%s messages are produced, of which %s are left", count(int(s.producer.done.Load())), count(int(lag)))
 		}
 	}
 }

@@ -1,8 +1,8 @@
 package senders
 
 import (
-	"bufio"
 	"context"
+	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -15,6 +15,8 @@ import (
 	"github.com/grafana/alloy/syntax/parser"
 	"go.yaml.in/yaml/v3"
 
+	"github.com/hindcast/hindcast/cmd/child"
+	"github.com/hindcast/hindcast/cmd/child/component"
 	"github.com/hindcast/hindcast/cmd/hindcast/config"
 	"github.com/hindcast/hindcast/correlate"
 	"github.com/hindcast/hindcast/ingest/event"
@@ -83,34 +85,28 @@ func TestAlertmanager(t *testing.T) {
 // HINDCAST_TEST_ALERTMANAGER names with the configuration: it listens once it
 // has loaded it, and ends when it cannot.
 func TestRealAlertmanager(t *testing.T) {
-	binary := os.Getenv("HINDCAST_TEST_ALERTMANAGER")
-	if binary == "" {
-		missing(t, "HINDCAST_TEST_ALERTMANAGER does not name an Alertmanager")
-	}
+	binary := component.Binary(t, "Alertmanager", "HINDCAST_TEST_ALERTMANAGER")
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()
-	command := exec.CommandContext(ctx, binary, "--config.file=alertmanager.yml", "--storage.path="+t.TempDir(),
-		"--web.listen-address=127.0.0.1:0", "--cluster.listen-address=", "--enable-feature=event-recorder")
-	says, err := command.StderrPipe()
-	if err != nil {
+	p := &child.Process{Name: "Alertmanager", Command: []string{binary, "--config.file=alertmanager.yml", "--storage.path=" + t.TempDir(),
+		"--web.listen-address=127.0.0.1:0", "--cluster.listen-address=", "--enable-feature=event-recorder"}}
+	if err := p.Start(); err != nil {
 		t.Fatal(err)
 	}
-	if err := command.Start(); err != nil {
-		t.Fatal(err)
-	}
-	defer func() {
-		_ = command.Process.Kill() // it may have ended by itself
-		_ = command.Wait()
-	}()
-	var log strings.Builder
-	lines := bufio.NewScanner(says)
-	for lines.Scan() {
-		if strings.Contains(lines.Text(), `msg="Listening on"`) {
-			return
+	t.Cleanup(func() {
+		if err := p.Kill(); err != nil {
+			t.Error(err)
 		}
-		log.WriteString(lines.Text() + "\n")
+	})
+	err := p.Ready(ctx, func(context.Context) error {
+		if !strings.Contains(p.Said(), `msg="Listening on"`) {
+			return errors.New("it does not listen")
+		}
+		return nil
+	})
+	if err != nil {
+		t.Error(err)
 	}
-	t.Errorf("Alertmanager did not load it:\n%s", log.String())
 }
 
 // TestPrometheus asks promtool, where it is installed, beside the checks of
@@ -135,7 +131,7 @@ func TestPrometheus(t *testing.T) {
 		promtool = filepath.Join(filepath.Dir(prometheus), "promtool")
 	}
 	if _, err := exec.LookPath(promtool); err != nil {
-		missing(t, "no promtool on this machine: checked the structure only")
+		component.Need(t, &component.Unavailable{What: "promtool", Why: "it comes with Prometheus; the structure alone was checked"})
 	}
 	if out, err := exec.Command(promtool, "check", "config", "--syntax-only", "prometheus.yml").CombinedOutput(); err != nil {
 		t.Errorf("promtool: %v\n%s", err, out)
@@ -233,13 +229,4 @@ func TestHindcast(t *testing.T) {
 	}
 	want(t, "Alertmanager", c.Alertmanagers[0].URL, "http://alertmanager:9093")
 	want(t, "receivers", c.Receivers, []correlate.ReceiverClass{{Name: "oncall", Class: "page"}})
-}
-
-// missing skips a test for want of a component, and fails it in CI.
-func missing(t *testing.T, what string) {
-	t.Helper()
-	if os.Getenv("CI") == "true" {
-		t.Fatal(what)
-	}
-	t.Skip(what)
 }
