@@ -7,7 +7,9 @@
 // bodies. [Receivers] serves the formats that have a path. What was decoded
 // goes to an [Appender]: to a [Batcher], which joins batches, bounds what
 // waits and keeps alerts and logs in lanes of their own, and from there to the
-// store.
+// store, or to Kafka where facts are forwarded (ingest/kafka). Before either a
+// [Meter] stands, which counts what became durable; what is consumed from Kafka
+// passes it as well.
 //
 // Alerts never wait for logs: each [Lane] has its own admission, its own
 // memory, its own queue and its own appends. Where something must give way,

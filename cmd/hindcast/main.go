@@ -3,7 +3,7 @@
 //
 // This package holds the commands; the packages below it hold the
 // configuration, the wiring of the server, the reading of cassettes, the
-// scoring of cases and the printing of timelines.
+// scoring of cases, the copying of stores and the printing of timelines.
 package main
 
 import (

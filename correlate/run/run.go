@@ -2,8 +2,9 @@
 //
 // It is the only part of the correlator that does I/O: it follows the store's
 // feed, gives the facts to a [correlate.Engine], and publishes the timelines
-// that changed. A wake-up after each append makes it prompt; without one it
-// looks every second.
+// that changed. A wake-up after each append makes it prompt; without one, as when
+// another process appends, it looks every second. Of several processes on a store
+// one does all this, and the others stand by (candidate.go).
 package run
 
 import (

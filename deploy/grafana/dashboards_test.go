@@ -1,6 +1,7 @@
 // Package grafana holds no code: its tests hold the dashboards and what
 // provisions them against Grafana's rules, against the views that they read, and
-// against the real ClickHouse engine filled with recorded outages.
+// against the real ClickHouse engine filled with recorded outages. The package
+// beside it, generate, writes the dashboards.
 package grafana
 
 import (

@@ -1,5 +1,6 @@
-// Package prometheus holds no code: its tests hold the alert rules to promtool,
-// and to the metrics that hindcast has.
+// Package prometheus holds no code: its tests hold the alert rules, and the
+// expressions of the dashboard and of the pages, to promtool, and to the metrics
+// that hindcast has.
 package prometheus
 
 import (

@@ -4,8 +4,8 @@
 // Alertmanager's own API answers.
 //
 // The decoders are pure: bytes in, facts out, no I/O and no clock. In the flow
-// they stand between the receivers of package ingest and the batch that is
-// appended.
+// they stand between what took the bytes (the receivers of package ingest, a
+// Kafka consumer, a poll) and the batch that is appended.
 //
 // What they have in common:
 //

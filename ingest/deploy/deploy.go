@@ -2,8 +2,8 @@
 // and people report changes and commits: POST /ingest/deploys and POST
 // /ingest/commits.
 //
-// In the flow it stands between the HTTP receiver and storage: bytes in,
-// events of the kinds change and commit out. It does no I/O and keeps nothing.
+// In the flow it stands between the HTTP receiver, or a Kafka consumer, and
+// storage: bytes in, events of the kinds change and commit out. It does no I/O and keeps nothing.
 package deploy
 
 import (

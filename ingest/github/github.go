@@ -2,9 +2,9 @@
 // Server) that tell of changes and commits: deployment, deployment_status,
 // workflow_run and push. All other events are accepted and say nothing.
 //
-// In the flow it stands between the HTTP receiver and storage: bytes in,
-// events of the kinds change and commit out. It does no I/O and keeps nothing.
-// The receiver checks the signature first, with [VerifySignature].
+// In the flow it stands between the HTTP receiver, or a Kafka consumer, and
+// storage: bytes in, events of the kinds change and commit out. It does no I/O and keeps nothing.
+// The receiver checks the signature first, with [VerifySignature]; a consumer checks none.
 package github
 
 import (

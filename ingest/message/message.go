@@ -1,8 +1,8 @@
 // Package message decodes what people and bots write, and what they
 // acknowledge: POST /ingest/messages.
 //
-// In the flow it stands between the HTTP receiver and storage: bytes in,
-// events of the kinds message and acknowledgement out. What a text means ("on
+// In the flow it stands between the HTTP receiver, or a Kafka consumer, and
+// storage: bytes in, events of the kinds message and acknowledgement out. What a text means ("on
 // it", "rolling back payments") is read by the correlator; this package only
 // carries it. It does no I/O and keeps nothing.
 package message

@@ -1,5 +1,6 @@
 // Package storagetest holds the one suite of tests that every storage backend
-// passes. It knows the storage contract and nothing of any backend.
+// passes. It knows the storage contract and nothing of any backend; the tests of
+// each backend run it. It is never part of hindcast's binary.
 package storagetest
 
 import (

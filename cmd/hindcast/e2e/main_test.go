@@ -1,6 +1,6 @@
 // Package e2e tests hindcast's binary from outside, as its users have it: over
-// HTTP, beside a real Prometheus and a real Alertmanager, and killed in the
-// middle of a load.
+// HTTP and Kafka, in one process and in several, beside a real Prometheus,
+// Alertmanager, ClickHouse and Kafka, and killed in the middle of a load.
 package e2e
 
 import (

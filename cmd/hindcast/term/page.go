@@ -1,5 +1,7 @@
 // Package term prints timelines for people at a terminal: aligned, wrapped to
 // the width, in colour only where that is wanted.
+//
+// In the flow it comes last: demo and replay print by it what a server answered.
 package term
 
 import (
