@@ -158,7 +158,7 @@ func TestKafkaSymptoms(t *testing.T) {
 	if !ok || found < 10 {
 		t.Errorf("found only %d symptoms", found)
 	}
-	for _, name := range regexp.MustCompile(`(?m)^(?:hindcast_kafka_\w+|hindcast-(?:topic|partition|offset|format|error|at|time|cut))$`).FindAllString(texts, -1) {
+	for _, name := range regexp.MustCompile(`(?m)^(?:hindcast_kafka_\w+|hindcast-(?:topic|partition|offset|format|error|at|time|cut|headers))$`).FindAllString(texts, -1) {
 		if !strings.Contains(page, "`"+name+"`") {
 			t.Errorf("docs/kafka.md does not explain %s", name)
 		}
