@@ -184,7 +184,7 @@ type AsidePage struct {
 type Derivations interface {
 	// Claim makes the caller the owner of the derived state and fences all
 	// earlier ones: the claim's epoch is the greatest that the store knows plus
-	// one.
+	// one. After an error earlier ones may be fenced all the same.
 	Claim(ctx context.Context, owner string) (Claim, error)
 	// Publish stores timelines, each replacing the one with its incident's ID.
 	// Nil means that readers see them. ErrFenced when the claim is not the

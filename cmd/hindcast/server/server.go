@@ -217,7 +217,8 @@ func (s *Server) Failed() <-chan error { return s.failed }
 func (s *Server) Stop(ctx context.Context) error { return s.teardown.run(ctx) }
 
 // Idle returns when everything that was appended before is reflected in what
-// readers see, or ctx is done. It needs the role correlate.
+// readers see, or ctx is done. It needs the role correlate, and is
+// [run.ErrStandsBy] where another process derives the timelines.
 func (s *Server) Idle(ctx context.Context) error {
 	if s.runner == nil {
 		return errors.New("wait for the timelines: this process does not derive them")
