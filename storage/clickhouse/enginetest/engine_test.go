@@ -45,9 +45,11 @@ func TestKilledEngineKeepsWhatItAnswered(t *testing.T) {
 	must(t, conn, "CREATE TABLE t (batch UInt64, row UInt64) ENGINE = MergeTree ORDER BY (batch, row) SETTINGS fsync_after_insert = 1")
 	const rows = 1000
 	var answered []uint64
-	stop := make(chan struct{})
+	stop, some := make(chan struct{}), make(chan struct{})
+	begun := sync.OnceFunc(func() { close(some) })
 	var done sync.WaitGroup
 	done.Go(func() {
+		defer begun()
 		for batch := uint64(0); ; batch++ {
 			select {
 			case <-stop:
@@ -58,8 +60,10 @@ func TestKilledEngineKeepsWhatItAnswered(t *testing.T) {
 				return
 			}
 			answered = append(answered, batch)
+			begun()
 		}
 	})
+	<-some // a busy machine takes its time
 	time.Sleep(300 * time.Millisecond)
 	e.Kill(t)
 	close(stop)
