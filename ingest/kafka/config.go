@@ -40,8 +40,13 @@ type Config struct {
 	// ForwardTopics are where receivers put facts with forward: kafka, and from
 	// where these are consumed then. Without it they are not used.
 	ForwardTopics ForwardTopics `yaml:"forward_topics"`
-	// Memory bounds the records that were fetched and are not appended yet, over
-	// all partitions, decompressed. What they are decoded to takes as much again.
+	// Memory bounds what was fetched and is not appended yet, over all partitions
+	// of a process: as it was sent, decompressed, and as records. Half of it is
+	// shared out to the partitions; who needs more waits for the rest. So that a
+	// batch which is larger than what is left is read all the same, one partition
+	// at a time may exceed memory: by twice max_decompressed, batch_bytes and 1 MiB
+	// at most, together. What records are decoded to is not counted: about as much
+	// again as is being appended, batch_bytes a partition.
 	Memory int64 `yaml:"memory"`
 	// FetchBytes is how much is fetched of a partition at once, as it is sent:
 	// compressed. A single larger record still comes.
@@ -53,9 +58,9 @@ type Config struct {
 	// decompressed. A single larger record is appended alone.
 	BatchBytes   int64 `yaml:"batch_bytes"`
 	BatchRecords int   `yaml:"batch_records"`
-	// MaxDecompressed is the greatest size of one compressed batch of records,
-	// as a producer sent it, after decompression. A larger one stops its
-	// partition.
+	// MaxDecompressed is the greatest size of one batch of records, as a producer
+	// sent it, before decompression and after it. A larger one stops its partition
+	// until this is raised, or the batch is passed over by hand.
 	MaxDecompressed int64 `yaml:"max_decompressed"`
 	// AppendTimeout is how long one attempt to append to the store may take; it is
 	// tried again then, with up to four times as much time. It need not be shorter

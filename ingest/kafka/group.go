@@ -118,6 +118,7 @@ func (s *session) work(ctx context.Context, generation *kafkago.Generation) {
 	c.logger.Info("partitions are assigned", "group", generation.GroupID, "generation", generation.ID, "partitions", len(assigned))
 
 	memory := newBudget(c.options.Config.Memory, len(assigned), c.options.Config.FetchBytes)
+	memory.gauge = c.metrics.memory
 	ended := make(chan struct{}, len(assigned))
 	for _, a := range assigned {
 		c.start(ctx, &worker{c: c, link: s.link, watcher: s.watcher, in: in, share: &share{budget: memory}, assignment: a}, ended)

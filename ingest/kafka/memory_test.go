@@ -34,7 +34,7 @@ func sharing(t *testing.T, broker *kafkatest.Admin, topic string, partitions int
 // records of so many bytes.
 func fill(t *testing.T, broker *kafkatest.Admin, topic string, partitions, batches, records, size int, codec kgo.CompressionCodec) {
 	t.Helper()
-	client := broker.Client(t, kgo.ProducerBatchCompression(codec), kgo.ProducerBatchMaxBytes(16<<20), kgo.MaxBufferedRecords(1<<20))
+	client := broker.Client(t, kgo.ProducerBatchCompression(codec), kgo.ProducerBatchMaxBytes(16<<20), kgo.MaxBufferedRecords(1<<20), kgo.ProducerLinger(100*time.Millisecond))
 	value := bytes.Repeat([]byte("x"), size)
 	for range batches {
 		var all []*kgo.Record
@@ -241,5 +241,75 @@ func TestRangeIsHeldWhileItIsGathered(t *testing.T) {
 	read(100, 300)
 	if _, err := f.Fetch(t.Context(), 300, 0); err != nil || f.gathered.held != nil {
 		t.Errorf("the range is still held when the next records are read, error %v", err)
+	}
+}
+
+// TestResponseThatIsTooLarge: a batch that is larger than may be read comes whole
+// all the same, and is refused with its place and the key to raise.
+func TestResponseThatIsTooLarge(t *testing.T) {
+	brokers(t, func(t *testing.T, broker *kafkatest.Admin) {
+		topic := broker.Topic(t, 1, map[string]string{"max.message.bytes": "16000000"})
+		client := broker.Client(t, kgo.ProducerBatchMaxBytes(8<<20))
+		for _, value := range [][]byte{[]byte("small"), noise(1, 4<<20)} {
+			if err := client.ProduceSync(t.Context(), &kgo.Record{Topic: topic, Value: value}).FirstErr(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		f := fetcherOf(t, broker, topic, func(c *Config) { c.MaxDecompressed, c.FetchBytes = 1<<20, 64<<10 })
+		if got, err := f.Fetch(t.Context(), 0, 0); err != nil || len(got.Records) != 1 {
+			t.Fatalf("%d records and error %v, want the one that fits", len(got.Records), err)
+		}
+		var corrupt *Corrupt
+		for range 3 { // what was fetched ahead first, and again as often as one likes
+			_, err := f.Fetch(t.Context(), 1, 0)
+			if !errors.As(err, &corrupt) || corrupt.Topic != topic || corrupt.Offset != 1 || !strings.Contains(err.Error(), "max_decompressed") {
+				t.Fatalf("got error %v, want one of offset 1 that names max_decompressed", err)
+			}
+		}
+		f.close()
+		eventually(t, "that all memory is given back", func() bool { return held(f.share.budget) == 0 })
+		if f.share.budget.highest > f.link.config.Memory {
+			t.Errorf("%d bytes were held for what is not read", f.share.budget.highest)
+		}
+		f = fetcherOf(t, broker, topic, func(c *Config) { c.MaxDecompressed, c.FetchBytes = 5<<20, 64<<10 })
+		if got, err := f.Fetch(t.Context(), 1, 0); err != nil || len(got.Records) != 1 {
+			t.Errorf("with a larger bound: %d records and error %v, want it", len(got.Records), err)
+		}
+	})
+}
+
+// TestLoanComesBackOnce: the memory for a response is given back once, when
+// neither the exchange nor its caller needs it any more, in whatever order they
+// end.
+func TestLoanComesBackOnce(t *testing.T) {
+	for name, c := range map[string]struct {
+		steps func(l *loan)
+		held  int64
+	}{
+		"lent":                       {func(*loan) {}, 10},
+		"in use":                     {func(l *loan) { l.begin() }, 10},
+		"answered":                   {func(l *loan) { l.begin(); l.end() }, 10},
+		"answered in vain":           {func(l *loan) { l.begin(); l.end(); l.abandon() }, 0},
+		"left before it began":       {func(l *loan) { l.abandon() }, 0},
+		"left while in use":          {func(l *loan) { l.begin(); l.abandon() }, 10},
+		"left while in use, and end": {func(l *loan) { l.begin(); l.abandon(); l.end() }, 0},
+	} {
+		b := newBudget(100, 1, 100)
+		h := &hold{share: &share{budget: b}}
+		h.try(10)
+		l := &loan{hold: h, more: h.try}
+		c.steps(l)
+		if b.held != c.held {
+			t.Errorf("%s: %d bytes are held, want %d", name, b.held, c.held)
+		}
+	}
+	h := &hold{share: &share{budget: newBudget(100, 1, 100)}}
+	l := &loan{hold: h, more: h.try}
+	l.abandon()
+	if l.begin() {
+		t.Error("an exchange begins though nobody waits for it")
+	}
+	if l = (&loan{hold: h, more: h.try}); !l.covers(50) || h.bytes != 50 || !l.covers(20) || h.bytes != 50 || l.covers(101) {
+		t.Errorf("%d bytes are held after responses of 50 and 20, and of more than there is", h.bytes)
 	}
 }

@@ -178,7 +178,7 @@ func (l *link) fetch(ctx context.Context, r fetchRequest) (fetched, error) {
 	e := &exchange{
 		key: protocol.Fetch, version: fetchWithNames, clientID: l.config.ClientID, loan: r.room,
 		// A batch that is larger than asked for comes whole.
-		most: max(l.config.MaxDecompressed, l.config.FetchBytes) + mostBesides,
+		most: max(l.config.MaxDecompressed, int64(r.maxBytes)) + mostBesides,
 		leader: func(cluster protocol.Cluster) (protocol.Broker, error) {
 			return leaderOf(cluster, r.topic, r.partition)
 		},

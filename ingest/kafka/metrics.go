@@ -18,6 +18,7 @@ type metrics struct {
 	rebalances  prometheus.Counter
 	assigned    prometheus.Gauge
 	stuck       prometheus.Gauge
+	memory      prometheus.Gauge
 	refused     *prometheus.GaugeVec
 }
 
@@ -27,7 +28,7 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 	return &metrics{
 		lag: f.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "hindcast_kafka_lag_records",
-			Help: "Records of a partition that this process has and that are not committed yet.",
+			Help: "Records of a partition that this process has and that are not committed yet, those of open transactions included.",
 		}, place),
 		paused: f.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "hindcast_kafka_paused",
@@ -60,6 +61,10 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		stuck: f.NewGauge(prometheus.GaugeOpts{
 			Name: "hindcast_kafka_stuck_partitions",
 			Help: "Partitions of which an append hangs although it was cancelled; their work is not begun anew meanwhile.",
+		}),
+		memory: f.NewGauge(prometheus.GaugeOpts{
+			Name: "hindcast_kafka_memory_bytes",
+			Help: "Bytes that are taken for records which were fetched and are not appended yet, or that are kept free for them.",
 		}),
 		refused: f.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "hindcast_kafka_refused_topics",

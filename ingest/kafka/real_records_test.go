@@ -49,6 +49,8 @@ func TestRealSizes(t *testing.T) {
 	store.waitFor(t, "records of all sizes", append(want, large...))
 	waitCommitted(t, &broker.Admin, &c, topic, 0, 6)
 	m.waitMetric(t, 2, "hindcast_kafka_dead_letters_total", "topic", topic)
+	m.stop(t)
+	m.waitMetric(t, 0, "hindcast_kafka_memory_bytes")
 }
 
 // All that producers compress with, in batches of several records.

@@ -60,6 +60,8 @@ func inflate(c compress.Compression, b, buffer []byte, most int64) (int64, error
 		return unsnappy(b, buffer)
 	case compress.Zstd:
 		return unzstd(b, buffer, most)
+	case compress.Lz4:
+		return unlz4(b, buffer, most)
 	}
 	reader := c.Codec().NewReader(bytes.NewReader(b))
 	defer func() { _ = reader.Close() }()
@@ -98,7 +100,11 @@ func claimed(c compress.Compression, b []byte) (int64, error) {
 		}
 		return min(int64(binary.LittleEndian.Uint32(b[len(b)-4:])), mostGzip*int64(len(b))), nil
 	case compress.Lz4:
-		return claimedLz4(b), nil
+		n, err := claimedLz4(b)
+		if err != nil {
+			err = fmt.Errorf("decompress it (lz4): %w", err)
+		}
+		return n, err
 	case compress.Zstd:
 		return claimedZstd(b), nil
 	}
@@ -218,49 +224,4 @@ func claimedZstd(b []byte) (all int64) {
 		all, b = all+frame, rest
 	}
 	return all
-}
-
-// What the head of a frame of lz4 says.
-const (
-	lz4Magic          = 0x184d2204
-	lz4BlockChecksums = 0x10
-	lz4HasSize        = 0x08
-	lz4HasDictionary  = 0x01
-	lz4Uncompressed   = 1 << 31
-	// mostLz4 is how far a block of lz4 can expand.
-	mostLz4 = 255
-)
-
-// claimedLz4 is at most a block too large, of one frame.
-func claimedLz4(b []byte) (all int64) {
-	if len(b) < 7 || binary.LittleEndian.Uint32(b) != lz4Magic {
-		return 0
-	}
-	flags, most := b[4], int64(1)<<(8+2*(b[5]>>4&7))
-	head := 7
-	if flags&lz4HasSize != 0 {
-		head += 8
-	}
-	if flags&lz4HasDictionary != 0 {
-		head += 4
-	}
-	for b = b[min(head, len(b)):]; len(b) >= 4; {
-		size := binary.LittleEndian.Uint32(b)
-		if size == 0 {
-			return all
-		}
-		block := min(most, mostLz4*int64(size))
-		if size&lz4Uncompressed != 0 {
-			size &^= lz4Uncompressed
-			block = int64(size)
-		}
-		if flags&lz4BlockChecksums != 0 {
-			size += 4
-		}
-		if all += block; int64(size) > int64(len(b)-4) {
-			return 0
-		}
-		b = b[4+size:]
-	}
-	return 0
 }

@@ -6,11 +6,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"strings"
 	"testing"
 
 	"github.com/klauspost/compress/snappy"
 	"github.com/klauspost/compress/zstd"
+	"github.com/pierrec/lz4/v4"
 	"github.com/segmentio/kafka-go/compress"
 )
 
@@ -32,6 +34,22 @@ func packed(t testing.TB, c compress.Compression, text []byte) []byte {
 func cut(t testing.TB, c compress.Compression, text []byte) []byte {
 	half := len(text) / 2
 	return append(packed(t, c, text[:half]), packed(t, c, text[half:])...)
+}
+
+func lz4Of(t testing.TB, text []byte, o ...lz4.Option) []byte {
+	t.Helper()
+	var out bytes.Buffer
+	w := lz4.NewWriter(&out)
+	if err := w.Apply(o...); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.Write(text); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return out.Bytes()
 }
 
 // streamedZstd has its size nowhere.
@@ -67,7 +85,10 @@ func TestUnpacksWithinItsRoom(t *testing.T) {
 			"gzip": {compress.Gzip, packed(t, compress.Gzip, text)}, "gzip, twice": {compress.Gzip, cut(t, compress.Gzip, text)},
 			"snappy, frames": {compress.Snappy, packed(t, compress.Snappy, text)}, "snappy": {compress.Snappy, snappy.Encode(nil, text)},
 			"lz4": {compress.Lz4, packed(t, compress.Lz4, text)}, "lz4, twice": {compress.Lz4, cut(t, compress.Lz4, text)},
-			"zstd": {compress.Zstd, zstdOf(t, text)}, "zstd, streamed": {compress.Zstd, streamedZstd(t, text)},
+			"lz4, small blocks":  {compress.Lz4, lz4Of(t, text, lz4.BlockSizeOption(lz4.Block64Kb), lz4.BlockChecksumOption(true))},
+			"lz4, without sums":  {compress.Lz4, lz4Of(t, text, lz4.ChecksumOption(false))},
+			"lz4, with its size": {compress.Lz4, lz4Of(t, text, lz4.SizeOption(uint64(len(text))))},
+			"zstd":               {compress.Zstd, zstdOf(t, text)}, "zstd, streamed": {compress.Zstd, streamedZstd(t, text)},
 			"zstd, twice": {compress.Zstd, append(zstdOf(t, text[:len(text)/2]), streamedZstd(t, text[len(text)/2:])...)},
 		} {
 			t.Run(fmt.Sprintf("%s %d", name, len(text)), func(t *testing.T) {
@@ -154,5 +175,31 @@ func TestUnpacksWhatOthersPack(t *testing.T) {
 	}
 	if got, err := unpack(compress.Gzip, out.Bytes(), 1<<20, func(int64) error { return nil }); string(got) != "text" || err != nil {
 		t.Errorf("got %q, error %v", got, err)
+	}
+}
+
+// TestUnpacksLinkedBlocks reads a frame whose blocks refer to those before them,
+// as the tool lz4 makes it with -B4 -BD.
+func TestUnpacksLinkedBlocks(t *testing.T) {
+	b, err := os.ReadFile("testdata/linked.lz4")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var want bytes.Buffer
+	for i := range 9000 {
+		fmt.Fprintf(&want, "line %d of a log that goes on\n", i%7)
+	}
+	got, err := unpack(compress.Lz4, b, 1<<20, func(int64) error { return nil })
+	if err != nil || !bytes.Equal(got, want.Bytes()) {
+		t.Errorf("got %d bytes and error %v, want %d", len(got), err, want.Len())
+	}
+	skippable := append([]byte{0x50, 0x2a, 0x4d, 0x18, 2, 0, 0, 0, 'n', 'o'}, b...)
+	if got, err := unpack(compress.Lz4, skippable, 1<<20, func(int64) error { return nil }); err != nil || len(got) != want.Len() {
+		t.Errorf("behind a frame to skip: got %d bytes and error %v", len(got), err)
+	}
+	for n := range b {
+		if _, err := unpack(compress.Lz4, b[:n], 1<<20, func(int64) error { return nil }); err == nil && n > 0 && n < len(b)-8 {
+			t.Errorf("%d bytes of it are taken for the whole", n)
+		}
 	}
 }
