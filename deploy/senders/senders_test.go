@@ -134,7 +134,7 @@ var urls = regexp.MustCompile(`(?:http://hindcast:9097|\$HINDCAST_URL)(/[^\s"']*
 // TestPaths holds that everything is sent to where hindcast takes something.
 func TestPaths(t *testing.T) {
 	_, paths, _ := receivers(t)
-	given := []string{"", "/-/ready"} // what else is served
+	given := []string{"", "/-/ready?role=receive"} // what else is served
 	files, err := os.ReadDir(".")
 	if err != nil {
 		t.Fatal(err)

@@ -102,3 +102,35 @@ func TestWritablePartitions(t *testing.T) {
 		t.Errorf("%d of 25 leaders are asked, want %d", len(got), readyLeaders)
 	}
 }
+
+// TestForwarderReadyToARealBroker: a broker that stands still, whose leaders are as
+// they were by all that is known, is found out.
+func TestForwarderReadyToARealBroker(t *testing.T) {
+	broker := kafkatest.Start(t, kafkatest.Options{})
+	r := newForwardRig(t, &broker.Admin, 3, safe)
+	r.start(t)
+	ready := func(wait time.Duration) (alerts, logs error) {
+		ctx, cancel := context.WithTimeout(t.Context(), wait)
+		defer cancel()
+		return r.Ready(ctx)
+	}
+	if alerts, logs := ready(time.Minute); alerts != nil || logs != nil {
+		t.Errorf("at the start: got errors %v and %v, want that it is ready", alerts, logs)
+	}
+	if err := broker.Freeze(); err != nil {
+		t.Fatal(err)
+	}
+	if alerts, logs := ready(500 * time.Millisecond); !errors.Is(alerts, ErrUnavailable) || !errors.Is(logs, ErrUnavailable) {
+		t.Errorf("while the broker stands still: got errors %v and %v, want that Kafka is unavailable", alerts, logs)
+	}
+	if err := broker.Thaw(); err != nil {
+		t.Fatal(err)
+	}
+	var alerts, logs error
+	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); {
+		if alerts, logs = ready(5 * time.Second); alerts == nil && logs == nil {
+			return
+		}
+	}
+	t.Errorf("once it goes on: got errors %v and %v, want that it is ready", alerts, logs)
+}
