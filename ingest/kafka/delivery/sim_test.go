@@ -174,17 +174,18 @@ func (w *world) landLate() {
 // rewind is somebody setting the group back, or its broker losing commits; or
 // setting it forward, at times further than the log goes.
 func (w *world) rewind() {
-	l := w.current()
+	l, was := w.current(), w.offset
 	switch old := w.history[w.rng.IntN(len(w.history))]; w.rng.IntN(5) {
 	case 0, 1:
 		w.offset, w.metadata = old.Offset, old.Metadata()
 	case 2, 3:
-		w.offset, w.metadata = w.offset-w.rng.Int64N(min(w.offset, 20)+1), "somebody else's"
+		w.offset, w.metadata = was-w.rng.Int64N(min(was, 20)+1), "somebody else's"
 	default:
-		to := w.offset + w.rng.Int64N(20)
-		l.excused = append(l.excused, excuse{w.offset, to, always})
-		w.offset, w.metadata = to, ""
-		l.overshot = l.overshot || to > l.end
+		w.offset, w.metadata = was+w.rng.Int64N(20), ""
+	}
+	if w.offset > was { // what is between is not wanted
+		l.excused = append(l.excused, excuse{was, w.offset, always})
+		l.overshot = l.overshot || w.offset > l.end
 	}
 	for _, l := range w.logs {
 		l.repeats = true
