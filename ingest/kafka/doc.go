@@ -38,6 +38,13 @@
 //   - Generation.CommitOffsets: it writes no metadata, in which delivery keeps
 //     boundaries.
 //
+// # Memory
+//
+// All partitions of a generation share one budget (budget.go). What a fetcher
+// holds is taken from it before: a response (loan.go), one batch of it unpacked
+// (unpack.go), and the records of a portion, which are decoded one by one
+// (page.go).
+//
 // # Who is refused
 //
 // Commits are fenced by brokers: by generation and member. A commit that was not

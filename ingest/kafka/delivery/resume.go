@@ -36,7 +36,8 @@ func (p *partition) resume(ctx context.Context, mark Mark) error {
 }
 
 // collect fetches a range, or says how to pass over it when it is not all
-// there.
+// there. It asks the log for nothing else meanwhile, so that the records are its
+// own until they are delivered: see [Log].
 func (p *partition) collect(ctx context.Context, mark Mark) (records []Record, skip *Gap, err error) {
 	partial := func(to, resume int64) ([]Record, *Gap, error) {
 		gap := p.gap(GapPartial, mark.Offset, to, resume)
