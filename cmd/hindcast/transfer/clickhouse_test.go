@@ -21,9 +21,8 @@ func openClickHouse(t *testing.T, dsn string) *clickhouse.Store {
 
 func TestThroughClickHouse(t *testing.T) {
 	engine := enginetest.Shared(t)
-	a, b, c := newSQLite(t), openClickHouse(t, engine.Database(t)), newSQLite(t)
-	fill(t, a)
-	want := storagetest.Contents(t, a)
+	a, want := filled(t)
+	b, c := openClickHouse(t, engine.Database(t)), newSQLite(t)
 	copyAll(t, ofStore(t, a), ofStore(t, b))
 	storagetest.SameContents(t, "in ClickHouse", storagetest.Contents(t, b), want)
 	copyAll(t, ofStore(t, b), ofStore(t, c))
@@ -54,9 +53,7 @@ func TestThroughClickHouse(t *testing.T) {
 
 func TestResumedIntoClickHouse(t *testing.T) {
 	engine := enginetest.Shared(t)
-	a := newSQLite(t)
-	fill(t, a)
-	want := storagetest.Contents(t, a)
+	a, want := filled(t)
 	for _, n := range []int{2, 5, 10} {
 		b, file := openClickHouse(t, engine.Database(t)), filepath.Join(t.TempDir(), "checkpoint")
 		left := n
@@ -74,8 +71,8 @@ func TestResumedIntoClickHouse(t *testing.T) {
 // the copy waits for it.
 func TestEngineKilled(t *testing.T) {
 	engine := enginetest.Start(t, enginetest.Options{})
-	a, b := newSQLite(t), openClickHouse(t, engine.Database(t))
-	fill(t, a)
+	a, want := filled(t)
+	b := openClickHouse(t, engine.Database(t))
 	var once sync.Once
 	killed := make(chan struct{})
 	restarted := make(chan struct{})
@@ -103,5 +100,5 @@ func TestEngineKilled(t *testing.T) {
 	if notices == 0 {
 		t.Error("nobody was told that the engine was away")
 	}
-	storagetest.SameContents(t, "copy over a killed engine", storagetest.Contents(t, b), storagetest.Contents(t, a))
+	storagetest.SameContents(t, "copy over a killed engine", storagetest.Contents(t, b), want)
 }
