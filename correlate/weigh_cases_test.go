@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -53,7 +54,7 @@ type caseLine struct {
 	at               time.Time
 	service, version string
 	level            event.Level
-	text             string
+	text, template   string
 }
 
 // caseFacts is a cassette, read roughly as the engine's decoders do.
@@ -61,10 +62,18 @@ type caseFacts struct {
 	lines            []caseLine
 	changes, commits []event.Event
 	alerts           []alertText
+	calls            map[string][]string
 }
+
+// readCases are the facts of each case by its folder: several tests take them, and
+// none changes them.
+var readCases sync.Map
 
 func readCase(t *testing.T, dir string) caseFacts {
 	t.Helper()
+	if facts, ok := readCases.Load(dir); ok {
+		return facts.(caseFacts)
+	}
 	file, err := os.Open(filepath.Join(dir, "cassette.jsonl"))
 	if err != nil {
 		t.Fatal(err)
@@ -101,7 +110,26 @@ func readCase(t *testing.T, dir string) caseFacts {
 	}
 	slices.SortStableFunc(facts.alerts, func(a, b alertText) int { return a.startsAt.Compare(b.startsAt) })
 	slices.SortStableFunc(facts.lines, func(a, b caseLine) int { return a.at.Compare(b.at) })
+	facts.calls = facts.findCalls()
+	readCases.Store(dir, facts)
 	return facts
+}
+
+// findCalls are the services that each service complains of by name.
+func (f *caseFacts) findCalls() map[string][]string {
+	calls, services := map[string][]string{}, map[string]bool{}
+	for _, l := range f.lines {
+		services[l.service] = true
+	}
+	for _, l := range f.lines {
+		for other := range services {
+			if other != l.service && l.level >= event.LevelWarn && containsWord(l.text, other) && !slices.Contains(calls[l.service], other) {
+				calls[l.service] = append(calls[l.service], other)
+				slices.Sort(calls[l.service])
+			}
+		}
+	}
+	return calls
 }
 
 var (
@@ -125,7 +153,7 @@ func (f *caseFacts) addLines(t *testing.T, body []byte) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			l := caseLine{at: time.Unix(0, ns).UTC(), service: s.Stream["service"], text: v[1]}
+			l := caseLine{at: time.Unix(0, ns).UTC(), service: s.Stream["service"], text: v[1], template: lineMaskRE.ReplaceAllString(v[1], "#")}
 			_ = l.level.UnmarshalText([]byte(s.Stream["level"]))
 			if m := lineVersionRE.FindStringSubmatch(v[1]); m != nil {
 				l.version = m[1]
@@ -173,7 +201,7 @@ func (f *caseFacts) addAlerts(t *testing.T, body []byte) {
 // suspicionOf builds what the engine would: the members are those that the case
 // says (grouping is not what is tested here), everything else is found.
 func (f *caseFacts) suspicionOf(members, background []string) suspicion {
-	s := suspicion{environment: "prod", services: members, calls: map[string][]string{}}
+	s := suspicion{environment: "prod", services: members, calls: f.calls}
 	for _, a := range f.alerts {
 		if !slices.Contains(members, a.service) || slices.Contains(background, a.labels["alertname"]) {
 			continue
@@ -185,18 +213,6 @@ func (f *caseFacts) suspicionOf(members, background []string) suspicion {
 	}
 	slices.Sort(s.alerting)
 	s.detected = s.alerts[0].startsAt
-	services := map[string]bool{}
-	for _, l := range f.lines {
-		services[l.service] = true
-	}
-	for _, l := range f.lines {
-		for other := range services {
-			if other != l.service && l.level >= event.LevelWarn && containsWord(l.text, other) && !slices.Contains(s.calls[l.service], other) {
-				s.calls[l.service] = append(s.calls[l.service], other)
-				slices.Sort(s.calls[l.service])
-			}
-		}
-	}
 	s.onset, s.onsetKnown = f.onset(members, s.detected), true
 	s.patterns = f.patterns(s.onset)
 	s.changes = formChanges(f.changes, f.commits)
@@ -212,11 +228,11 @@ func (f *caseFacts) onset(members []string, alert time.Time) time.Time {
 	n := map[string]int{}
 	for _, l := range f.lines {
 		if l.level >= event.LevelWarn && slices.Contains(members, l.service) && l.at.After(alert.Add(-time.Hour)) {
-			n[l.service+lineMaskRE.ReplaceAllString(l.text, "#")]++
+			n[l.service+l.template]++
 		}
 	}
 	for _, l := range f.lines {
-		if n[l.service+lineMaskRE.ReplaceAllString(l.text, "#")] >= 3 && l.level >= event.LevelWarn {
+		if n[l.service+l.template] >= 3 && l.level >= event.LevelWarn {
 			return l.at
 		}
 	}
@@ -227,13 +243,12 @@ func (f *caseFacts) patterns(onset time.Time) []patternText {
 	byKey := map[string]int{}
 	var out []patternText
 	for _, l := range f.lines {
-		template := lineMaskRE.ReplaceAllString(l.text, "#")
-		key := strings.Join([]string{l.service, l.version, l.level.String(), template}, "\x00")
+		key := strings.Join([]string{l.service, l.version, l.level.String(), l.template}, "\x00")
 		i, ok := byKey[key]
 		if !ok {
 			i = len(out)
 			byKey[key] = i
-			out = append(out, patternText{service: l.service, version: l.version, level: l.level, template: template, first: l.at, isNew: !l.at.Before(onset.Add(-10 * time.Second))})
+			out = append(out, patternText{service: l.service, version: l.version, level: l.level, template: l.template, first: l.at, isNew: !l.at.Before(onset.Add(-10 * time.Second))})
 		}
 		p := &out[i]
 		p.last = l.at

@@ -359,12 +359,17 @@ func TestManyAlertsInOneBody(t *testing.T) {
 	}
 }
 
-// Two million distinct label sets leave nothing behind in the receivers.
+// Many distinct label sets leave nothing behind in the receivers: 400 thousand, of
+// which 41 bytes each would be seen; with HINDCAST_TEST_FULL two million.
 func TestMillionsOfLabelSets(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes some seconds")
 	}
-	const total, each = 2_000_000, 50_000
+	const each = 50_000
+	total := 400_000
+	if os.Getenv("HINDCAST_TEST_FULL") != "" {
+		total = 2_000_000
+	}
 	var stored atomic.Int64
 	b, err := NewBatcher(AppenderFunc(func(_ context.Context, b event.Batch) error {
 		stored.Add(int64(len(b.Observations)))
@@ -387,7 +392,7 @@ func TestMillionsOfLabelSets(t *testing.T) {
 			t.Fatalf("status %d: %.300s", w.Code, w.Body)
 		}
 	}
-	if got := stored.Load(); got != total {
+	if got := stored.Load(); got != int64(total) {
 		t.Errorf("%d alerts were stored, want %d", got, total)
 	}
 	if after := heap(); after > before+(16<<20) {
