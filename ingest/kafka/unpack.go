@@ -24,8 +24,8 @@ func unpack(c compress.Compression, b []byte, most int64, room func(all int64) e
 	if err != nil {
 		return nil, err
 	}
-	// What is claimed may be too much or too little. If it is too little, how
-	// much it is was counted, and the second time it is right.
+	// What is claimed may be too much or too little. If it is too little, inflate
+	// says how much will do, and the second time it is right.
 	for range 2 {
 		if size > most && c == compress.Snappy {
 			break // it is exact
@@ -52,8 +52,9 @@ func unpack(c compress.Compression, b []byte, most int64, room func(all int64) e
 	return nil, fmt.Errorf("it has more than %d bytes when it is decompressed (max_decompressed)", most)
 }
 
-// inflate decompresses into a buffer, and says how large the whole is: more than
-// most when it is larger than that, however much.
+// inflate decompresses into a buffer, and says how large the whole is, or at
+// least how large a buffer will do: more than most when it is larger than that,
+// however much.
 func inflate(c compress.Compression, b, buffer []byte, most int64) (int64, error) {
 	switch c {
 	case compress.Snappy:
@@ -100,7 +101,7 @@ func claimed(c compress.Compression, b []byte) (int64, error) {
 		}
 		return min(int64(binary.LittleEndian.Uint32(b[len(b)-4:])), mostGzip*int64(len(b))), nil
 	case compress.Lz4:
-		n, err := claimedLz4(b)
+		n, err := claimedLz4(b, usualLz4)
 		if err != nil {
 			err = fmt.Errorf("decompress it (lz4): %w", err)
 		}

@@ -134,7 +134,6 @@ func TestClaimsAreAbout(t *testing.T) {
 		spare int64
 	}{
 		"gzip": {compress.Gzip, packed(t, compress.Gzip, text), 0}, "snappy": {compress.Snappy, snappy.Encode(nil, text), 0},
-		"lz4":  {compress.Lz4, packed(t, compress.Lz4, text), 4 << 20},
 		"zstd": {compress.Zstd, zstdOf(t, text), 0}, "zstd, streamed": {compress.Zstd, streamedZstd(t, text), mostZstdBlock},
 	} {
 		if n, err := claimed(b.codec, b.body); err != nil || n < int64(len(text)) || n > int64(len(text))+b.spare {

@@ -93,10 +93,16 @@ func lz4Blocks(b []byte, each func(lz4Block) error) error {
 	return nil
 }
 
-// claimedLz4 is at most a block for each frame too large.
-func claimedLz4(b []byte) (all int64, err error) {
+// usualLz4 is how far it seldom expands: some producers have blocks of 4 MiB
+// for whatever they send, and memory for the most that they could hold would
+// be many times too much.
+const usualLz4 = 8
+
+// claimedLz4 is how much it holds at most, when a block expands no further than
+// the given times.
+func claimedLz4(b []byte, times int64) (all int64, err error) {
 	err = lz4Blocks(b, func(block lz4Block) error {
-		all += block.most
+		all += min(block.most, times*int64(len(block.body)))
 		return nil
 	})
 	return all, err
@@ -122,8 +128,14 @@ func unlz4(b, buffer []byte, most int64) (int64, error) {
 		n += size
 		return err
 	})
-	if err != nil && int64(len(buffer)) == most {
+	if err == nil {
+		return int64(n), nil
+	}
+	if int64(len(buffer)) == most {
 		return most + 1, nil // there was no room for more
 	}
-	return int64(n), err
+	if all, _ := claimedLz4(b, mostLz4); all > int64(len(buffer)) {
+		return min(all, most), nil // it expands further than usual
+	}
+	return 0, err
 }
