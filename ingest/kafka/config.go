@@ -44,7 +44,7 @@ type Config struct {
 	// of a process: as it was sent, decompressed, and as records. Half of it is
 	// shared out to the partitions; who needs more waits for the rest. So that a
 	// batch which is larger than what is left is read all the same, one partition
-	// at a time may exceed memory: by twice max_decompressed, batch_bytes and 1 MiB
+	// at a time may exceed memory: by twice max_decompressed, batch_bytes and 9 MiB
 	// at most, together. What records are decoded to is not counted: about as much
 	// again as is being appended, batch_bytes a partition.
 	Memory int64 `yaml:"memory"`

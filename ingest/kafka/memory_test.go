@@ -90,7 +90,7 @@ func TestMemoryBound(t *testing.T) {
 			}
 			group.Wait()
 			// As Config.Memory has it.
-			bound := int64(1<<20 + 2*(2<<20) + mostBesides)
+			bound := int64(1<<20 + 2*(2<<20) + mostBesides + mostWorking)
 			if b.highest > bound {
 				t.Errorf("%d bytes were held, want at most %d", b.highest, bound)
 			}

@@ -14,106 +14,131 @@ import (
 
 // unpack decompresses the records of a batch, up to most bytes. Room is asked
 // for memory before it is taken, with how much it will be in all; what it says
-// no with is returned. What was given for a try that came to nothing is given
-// back by asking for less.
+// no with is returned. It may be asked for less than before: what was given for
+// a try that came to nothing is given back.
+//
+// How large a text is can be known only by decompressing it, so it is tried with
+// more and more memory, beginning with what is usual.
 func unpack(c compress.Compression, b []byte, most int64, room func(all int64) error) ([]byte, error) {
 	if c.Codec() == nil {
 		return nil, fmt.Errorf("its compression %d is not known", c)
 	}
-	size, err := claimed(c, b)
-	if err != nil {
-		return nil, err
-	}
-	// What is claimed may be too much or too little. If it is too little, inflate
-	// says how much will do, and the second time it is right.
-	for range 2 {
-		if size > most && c == compress.Snappy {
-			break // it is exact
-		}
-		size = min(size, most)
-		if err := room(size); err != nil {
+	for size := min(guess(c, b), most); ; size = min(4*size, most) {
+		if err := room(size + working(c, b)); err != nil {
 			return nil, err
 		}
-		buffer := make([]byte, size)
-		n, err := inflate(c, b, buffer, most)
+		text, err := inflate(c, b, make([]byte, size))
 		switch {
-		case err != nil:
-			return nil, fmt.Errorf("decompress it (%s): %w", c, err)
-		case n <= size:
-			return buffer[:n:n], nil
+		case err == nil:
+			return text, room(int64(cap(text)))
+		case errors.Is(err, errLarger) && size == most:
+			return nil, fmt.Errorf("it has more than %d bytes when it is decompressed (max_decompressed)", most)
+		case !errors.Is(err, errLarger) && (c != compress.Zstd || size == most):
+			return nil, fmt.Errorf("decompress it (%s) to at most %d bytes (max_decompressed): %w", c, most, err)
 		}
-		if size = n; size > most {
-			break
-		}
+		// It was too large. Zstd says so in several ways.
 		if err := room(0); err != nil {
 			return nil, err
 		}
 	}
-	return nil, fmt.Errorf("it has more than %d bytes when it is decompressed (max_decompressed)", most)
 }
 
-// inflate decompresses into a buffer, and says how large the whole is, or at
-// least how large a buffer will do: more than most when it is larger than that,
-// however much.
-func inflate(c compress.Compression, b, buffer []byte, most int64) (int64, error) {
+// errLarger says that a text is larger than the memory that there is for it.
+var errLarger = errors.New("it is larger than was thought")
+
+// inflate decompresses into a buffer. The error is errLarger when that is too
+// small.
+func inflate(c compress.Compression, b, buffer []byte) ([]byte, error) {
 	switch c {
 	case compress.Snappy:
 		return unsnappy(b, buffer)
 	case compress.Zstd:
-		return unzstd(b, buffer, most)
-	case compress.Lz4:
-		return unlz4(b, buffer, most)
+		return unzstd(b, buffer)
 	}
 	reader := c.Codec().NewReader(bytes.NewReader(b))
 	defer func() { _ = reader.Close() }()
-	n, err := io.ReadFull(reader, buffer)
-	switch {
-	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF) && n < len(buffer):
-		// Less than was claimed, or a stream that was cut: then there are fewer
-		// records than there should be.
-		return int64(n), nil
-	case err != nil:
-		return 0, err
+	n := 0
+	var beyond [1]byte
+	for {
+		into := buffer[n:]
+		if len(into) == 0 {
+			into = beyond[:]
+		}
+		read, err := reader.Read(into)
+		switch {
+		case read > 0 && n == len(buffer):
+			return nil, errLarger
+		case errors.Is(err, io.EOF):
+			return buffer[: n+read : n+read], nil
+		case err != nil:
+			return nil, err
+		}
+		n += read
 	}
-	more, err := io.Copy(io.Discard, io.LimitReader(reader, most+1-int64(n)))
-	return int64(n) + more, err
 }
 
-// claimed is how large the whole will be, as far as b tells: about, and 0 when
-// it does not.
-func claimed(c compress.Compression, b []byte) (int64, error) {
+const (
+	// usual is how far logs and JSON expand, about.
+	usual = 8
+	// leastText is tried in any case, in bytes.
+	leastText = 4 << 10
+)
+
+// guess is how large a text probably is.
+func guess(c compress.Compression, b []byte) int64 {
+	about := max(usual*int64(len(b)), leastText)
 	switch c {
-	case compress.Snappy:
-		blocks, err := snappyBlocks(b)
-		var all int64
-		for _, block := range blocks {
-			n, err := snappy.DecodedLen(block)
-			if err != nil || n > mostSnappy*len(block) {
-				return 0, errors.New("decompress it (snappy): a block claims what it cannot hold")
-			}
-			all += int64(n)
-		}
-		return all, err
 	case compress.Gzip:
-		// The last four bytes, where it is made of one part.
-		if len(b) < 4 {
-			return 0, nil
+		// The last four bytes, where it is one part.
+		if len(b) >= 4 {
+			if n := int64(binary.LittleEndian.Uint32(b[len(b)-4:])); n > 0 && n <= mostGzip*int64(len(b)) {
+				return n
+			}
 		}
-		return min(int64(binary.LittleEndian.Uint32(b[len(b)-4:])), mostGzip*int64(len(b))), nil
-	case compress.Lz4:
-		n, err := claimedLz4(b, usualLz4)
-		if err != nil {
-			err = fmt.Errorf("decompress it (lz4): %w", err)
+	case compress.Snappy:
+		if n, err := snappySize(b); err == nil {
+			return n
 		}
-		return n, err
 	case compress.Zstd:
-		return claimedZstd(b), nil
+		var head zstd.Header
+		if head.Decode(b) == nil && head.HasFCS && head.FrameContentSize > 0 && head.FrameContentSize < 1<<40 {
+			return int64(head.FrameContentSize)
+		}
 	}
-	return 0, nil
+	return about
+}
+
+// working is the memory that a decoder takes beside the text.
+func working(c compress.Compression, b []byte) int64 {
+	switch c {
+	case compress.Lz4:
+		// Two blocks, of the size that the head of the frame tells.
+		if len(b) > 5 {
+			return 2 << (8 + 2*(b[5]>>4&7))
+		}
+	case compress.Gzip, compress.Zstd:
+		return 64 << 10
+	}
+	return 0
 }
 
 // mostGzip is how far gzip can expand.
 const mostGzip = 1032
+
+// unzstd has no memory beside the buffer: kafka-go's decoder takes what a frame
+// asks for before it gives a byte.
+func unzstd(b, buffer []byte) ([]byte, error) {
+	reader, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true), zstd.WithDecodeAllCapLimit(true))
+	if err != nil {
+		return nil, err
+	}
+	defer reader.Close()
+	text, err := reader.DecodeAll(b, buffer[:0])
+	if errors.Is(err, zstd.ErrDecoderSizeExceeded) {
+		return nil, errLarger
+	}
+	return text, err
+}
 
 // xerial is how snappy that is cut into frames begins: eight bytes, and eight more
 // of versions.
@@ -137,7 +162,7 @@ func snappyBlocks(b []byte) ([][]byte, error) {
 	var blocks [][]byte
 	for rest := b[xerialHead:]; len(rest) > 0; {
 		if len(rest) < 4 || uint64(binary.BigEndian.Uint32(rest)) > uint64(len(rest)-4) {
-			return nil, errors.New("decompress it (snappy): a frame is cut short")
+			return nil, errors.New("a frame is cut short")
 		}
 		n := int(binary.BigEndian.Uint32(rest))
 		blocks, rest = append(blocks, rest[4:4+n]), rest[4+n:]
@@ -145,84 +170,35 @@ func snappyBlocks(b []byte) ([][]byte, error) {
 	return blocks, nil
 }
 
-func unsnappy(b, buffer []byte) (int64, error) {
+// snappySize is how large a text is: snappy says it in front of each block.
+func snappySize(b []byte) (all int64, err error) {
 	blocks, err := snappyBlocks(b)
-	if err != nil {
-		return 0, err
+	for _, block := range blocks {
+		n, err := snappy.DecodedLen(block)
+		if err != nil || n > mostSnappy*len(block) {
+			return 0, errors.New("a block claims what it cannot hold")
+		}
+		all += int64(n)
 	}
+	return all, err
+}
+
+func unsnappy(b, buffer []byte) ([]byte, error) {
+	size, err := snappySize(b)
+	switch {
+	case err != nil:
+		return nil, err
+	case size > int64(len(buffer)):
+		return nil, errLarger
+	}
+	blocks, err := snappyBlocks(b)
 	n := 0
 	for _, block := range blocks {
 		text, err := snappy.Decode(buffer[n:], block)
 		if err != nil {
-			return 0, err
+			return nil, err
 		}
-		n += len(text) // claimed made room for all of it
+		n += len(text)
 	}
-	return int64(n), nil
-}
-
-// unzstd decompresses without memory beside the buffer: kafka-go's decoder takes
-// what a frame asks for before it gives a byte.
-func unzstd(b, buffer []byte, most int64) (int64, error) {
-	reader, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true), zstd.WithDecodeAllCapLimit(true))
-	if err != nil {
-		return 0, err
-	}
-	defer reader.Close()
-	out, err := reader.DecodeAll(b, buffer[:0])
-	if err != nil && int64(len(buffer)) == most {
-		return most + 1, nil // there was no room for more; how it fails then differs
-	}
-	return int64(len(out)), err
-}
-
-// mostZstdBlock is the greatest size of a block of zstd, decompressed.
-const mostZstdBlock = 128 << 10
-
-// claimedZstd is at most a block for each frame too large.
-func claimedZstd(b []byte) (all int64) {
-	for len(b) > 0 {
-		var head zstd.Header
-		rest, err := head.DecodeAndStrip(b)
-		if err != nil {
-			return 0
-		}
-		if head.Skippable {
-			if uint64(head.SkippableSize) > uint64(len(rest)) {
-				return 0
-			}
-			b = rest[head.SkippableSize:]
-			continue
-		}
-		var frame int64
-		for last := false; !last; {
-			if len(rest) < 3 {
-				return 0
-			}
-			block := int(rest[0]) | int(rest[1])<<8 | int(rest[2])<<16
-			kind, size := block>>1&3, block>>3
-			last, rest = block&1 != 0, rest[3:]
-			switch kind {
-			case 1: // a byte, repeated
-				frame += int64(size)
-				size = 1
-			case 2:
-				frame += mostZstdBlock
-			default:
-				frame += int64(size)
-			}
-			if size > len(rest) {
-				return 0
-			}
-			rest = rest[size:]
-		}
-		if head.HasCheckSum {
-			rest = rest[min(4, len(rest)):]
-		}
-		if head.HasFCS {
-			frame = min(frame, int64(min(head.FrameContentSize, 1<<40)))
-		}
-		all, b = all+frame, rest
-	}
-	return all
+	return buffer[:n:n], err
 }

@@ -36,6 +36,9 @@ func cut(t testing.TB, c compress.Compression, text []byte) []byte {
 	return append(packed(t, c, text[:half]), packed(t, c, text[half:])...)
 }
 
+// mostWorking is what a decoder takes beside its text at most: two blocks of lz4.
+const mostWorking = 8 << 20
+
 func lz4Of(t testing.TB, text []byte, o ...lz4.Option) []byte {
 	t.Helper()
 	var out bytes.Buffer
@@ -102,7 +105,7 @@ func TestUnpacksWithinItsRoom(t *testing.T) {
 				if err != nil || !bytes.Equal(got, text) {
 					t.Fatalf("got %d bytes and error %v, want %d", len(got), err, len(text))
 				}
-				if highest > most || has < int64(cap(got)) {
+				if highest > most+mostWorking || has != int64(cap(got)) {
 					t.Errorf("asked for %d bytes at most and for %d at last, and took %d", highest, has, cap(got))
 				}
 				// Not a byte more than it may have.
@@ -124,24 +127,6 @@ func TestUnpacksWithinItsRoom(t *testing.T) {
 	}
 }
 
-// TestClaimsAreAbout: how large something will be is known before it is
-// decompressed, but for a block.
-func TestClaimsAreAbout(t *testing.T) {
-	text := []byte(strings.Repeat("a line of a log; ", 30_000))
-	for name, b := range map[string]struct {
-		codec compress.Compression
-		body  []byte
-		spare int64
-	}{
-		"gzip": {compress.Gzip, packed(t, compress.Gzip, text), 0}, "snappy": {compress.Snappy, snappy.Encode(nil, text), 0},
-		"zstd": {compress.Zstd, zstdOf(t, text), 0}, "zstd, streamed": {compress.Zstd, streamedZstd(t, text), mostZstdBlock},
-	} {
-		if n, err := claimed(b.codec, b.body); err != nil || n < int64(len(text)) || n > int64(len(text))+b.spare {
-			t.Errorf("%s: it claims %d bytes, error %v; want %d and up to %d more", name, n, err, len(text), b.spare)
-		}
-	}
-}
-
 func FuzzUnpack(f *testing.F) {
 	for _, c := range []compress.Compression{compress.Gzip, compress.Snappy, compress.Lz4} {
 		f.Add(int8(c), packed(f, c, []byte("a line")))
@@ -151,12 +136,12 @@ func FuzzUnpack(f *testing.F) {
 		const most = 1 << 16
 		var has int64
 		got, err := unpack(compress.Compression(codec), b, most, func(all int64) error {
-			if has = all; all < 0 || all > most {
+			if has = all; all < 0 || all > most+mostWorking {
 				t.Errorf("it asks for %d bytes", all)
 			}
 			return nil
 		})
-		if err == nil && int64(cap(got)) > has {
+		if err == nil && int64(cap(got)) != has {
 			t.Errorf("it takes %d bytes and asked for %d", cap(got), has)
 		}
 	})
