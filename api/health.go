@@ -29,7 +29,7 @@ func describeReady(h huma.API) huma.Operation {
 		Path:        "/-/ready",
 		Summary:     "Say whether what the process does can be done now",
 		Tags:        []string{"health"},
-		Responses:   responses(h, plain("It is ready. The first line says so, the others tell of each part of the process")),
+		Responses:   responses(h, plain("It is ready. The first line says so, the others tell of each role that was asked for")),
 	}
 	op.Responses["400"] = plain("There is no such role")
 	op.Responses["404"] = plain("The process does not have the role")

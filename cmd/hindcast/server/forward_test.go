@@ -108,7 +108,8 @@ func TestReadyWithoutTheStore(t *testing.T) {
 	}{
 		{"POST /ingest/deploys", 200, ""},
 		{"GET /-/healthy", 200, "healthy"},
-		{"GET /-/ready", 200, "api: not ready: it is starting"},
+		{"GET /-/ready", 200, "receive: ready"},
+		{"GET /-/ready?role=receive,api", 503, "api: not ready: it is starting"},
 		{"GET /-/ready?role=receive", 200, "hindcast is ready."},
 		{"GET /-/ready?role=api", 503, "hindcast is not ready: api."},
 		{"GET /-/ready?role=nobody", 400, "nobody"},

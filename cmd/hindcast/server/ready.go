@@ -58,7 +58,7 @@ var errWaits = errors.New("it is starting, and waits for the store")
 
 // report answers a question for roles, as --roles has them; "" for those that
 // senders need. The text is for people: its first line says whether they are ready,
-// and the others tell of each part of the process.
+// and the others tell of each. No other part is asked: it may hang.
 func (r *readiness) report(named string) (status int, text string) {
 	wanted := r.unnamed
 	if named != "" {
@@ -78,7 +78,7 @@ func (r *readiness) report(named string) (status int, text string) {
 	states := make([]state, len(roleNames))
 	var asking sync.WaitGroup
 	for i, n := range roleNames {
-		if r.runs&n.role != 0 {
+		if wanted&n.role != 0 {
 			asking.Go(func() { states[i].limits, states[i].err = r.ask(ctx, n.role) })
 		}
 	}
@@ -90,14 +90,12 @@ func (r *readiness) report(named string) (status int, text string) {
 	for i, n := range roleNames {
 		s := states[i]
 		switch {
-		case r.runs&n.role == 0:
+		case wanted&n.role == 0:
 			continue
 		case s.err != nil:
 			fmt.Fprintf(&parts, "%s: not ready: %v\n", n.name, oneLine(s.err))
-			if wanted&n.role != 0 {
-				status = http.StatusServiceUnavailable
-				why = append(why, n.name)
-			}
+			status = http.StatusServiceUnavailable
+			why = append(why, n.name)
 		case s.limits != "":
 			fmt.Fprintf(&parts, "%s: ready, but %s\n", n.name, s.limits)
 		default:

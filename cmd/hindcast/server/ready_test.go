@@ -10,8 +10,8 @@ import (
 	"github.com/hindcast/hindcast/cmd/hindcast/config"
 )
 
-// TestReadyForWhom: what cannot be done is told in any case, and decides only where
-// it was asked for.
+// TestReadyForWhom: what cannot be done is told, and decides, only where it was
+// asked for.
 func TestReadyForWhom(t *testing.T) {
 	gone := errors.New("the store\nis away")
 	for _, c := range []struct {
@@ -31,10 +31,10 @@ func TestReadyForWhom(t *testing.T) {
 		// With it receivers go on.
 		{0, true, "", Consume | Correlate | API, 200, "hindcast is ready.", "receive: ready"},
 		{0, true, "", Receive, 503, "hindcast is not ready: receive.", "receive: not ready: the store; is away"},
-		{0, true, "api", Consume | Correlate | API, 503, "hindcast is not ready: api.", "receive: ready"},
+		{0, true, "api", Consume | Correlate | API, 503, "hindcast is not ready: api.", "api: not ready: the store; is away"},
 		{0, true, "receive,api", API, 503, "hindcast is not ready: api.", "receive: ready"},
 		{0, true, "receive, consume,correlate,api", 0, 200, "hindcast is ready.", "receive: ready"},
-		{0, true, "api", Receive, 200, "hindcast is ready.", "receive: not ready: the store; is away"},
+		{0, true, "api", Receive, 200, "hindcast is ready.", "api: ready"},
 		{Receive, true, "", 0, 200, "hindcast is ready.", "receive: ready"},
 		{Consume, true, "", Consume, 503, "hindcast is not ready: consume.", "consume: not ready: the store; is away"},
 		{Correlate | API, true, "", API, 503, "hindcast is not ready: api.", "correlate: ready"},
@@ -48,6 +48,9 @@ func TestReadyForWhom(t *testing.T) {
 		r := newReadiness(&o)
 		for _, n := range roleNames {
 			r.set(n.role, func(context.Context) (string, error) {
+				if c.named != "" && !strings.Contains(c.named, n.name) {
+					t.Errorf("%s is asked, although it is about %s: it might hang", n.name, c.named)
+				}
 				if c.away&n.role != 0 {
 					return "", gone
 				}
@@ -73,10 +76,13 @@ func TestReadyWhileStarting(t *testing.T) {
 		t.Errorf("before anything runs: got %d %s", status, text)
 	}
 	r.set(Receive, func(context.Context) (string, error) { return "log lines are refused", nil })
-	status, text := r.report("")
-	want := "hindcast is ready.\nreceive: ready, but log lines are refused\nconsume: not ready: it is starting, and waits for the store\n" +
+	status, text := r.report("receive,consume,correlate,api")
+	want := "hindcast is not ready: consume, correlate, api.\nreceive: ready, but log lines are refused\nconsume: not ready: it is starting, and waits for the store\n" +
 		"correlate: not ready: it is starting, and waits for the store\napi: not ready: it is starting, and waits for the store\n"
-	if status != http.StatusOK || text != want {
-		t.Errorf("once it receives: got %d\n%s\nwant 200\n%s", status, text, want)
+	if status != http.StatusServiceUnavailable || text != want {
+		t.Errorf("once it receives: got %d\n%s\nwant 503\n%s", status, text, want)
+	}
+	if status, text := r.report(""); status != http.StatusOK || text != "hindcast is ready.\nreceive: ready, but log lines are refused\n" {
+		t.Errorf("for senders, once it receives: got %d\n%s", status, text)
 	}
 }
