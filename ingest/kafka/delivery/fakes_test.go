@@ -32,6 +32,7 @@ type bench struct {
 	put      func([]DeadLetter) error
 	gaps     []Gap
 	fetches  int
+	spoiled  error // what every fetch gives
 	told     []string
 	consumed [2]int
 }
@@ -54,6 +55,9 @@ func (b *bench) add(v []byte) {
 
 func (b *bench) Fetch(ctx context.Context, from, until int64) (Fetched, error) {
 	b.fetches++
+	if b.spoiled != nil {
+		return Fetched{}, b.spoiled
+	}
 	if from < b.first || from > b.end {
 		return Fetched{}, &OutOfRange{First: b.first, End: b.end}
 	}

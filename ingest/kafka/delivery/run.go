@@ -66,6 +66,7 @@ func (p *partition) begin(ctx context.Context) error {
 		p.topic = mark.Topic
 	}
 	p.pos, p.committed = mark.Offset, mark.Offset
+	p.look(ctx)
 	if p.o.Ranges && mark.Pending() {
 		return p.resume(ctx, mark)
 	}
@@ -83,6 +84,15 @@ func (p *partition) start(ctx context.Context) error {
 		p.pos = end
 	}
 	return p.commit(ctx, Mark{Offset: p.pos})
+}
+
+// look learns how far the log goes, if it can. The first fetch may come to nothing
+// for long, and what waits behind it is to be seen meanwhile.
+func (p *partition) look(ctx context.Context) {
+	if _, end, err := p.o.Log.Bounds(ctx); err == nil {
+		p.end = end
+	}
+	p.o.Observer.Position(p.committed, p.end)
 }
 
 // restart begins at the start of a topic that took the place of another one.

@@ -126,6 +126,29 @@ func TestUndecodableRecords(t *testing.T) {
 	}
 }
 
+// TestLagBeforeTheFirstRecord: what waits is told although nothing can be fetched,
+// and that nothing waits although nothing ever came.
+func TestLagBeforeTheFirstRecord(t *testing.T) {
+	for name, c := range map[string]struct {
+		records int
+		mark    int64
+		spoiled error
+		want    string
+	}{
+		"a batch that cannot be read": {5, 2, errors.New("corrupt"), "2 of 5"},
+		"an empty log":                {0, 0, nil, "0 of 0"},
+	} {
+		b := filled(0, c.records)
+		b.mark, b.known, b.spoiled = Mark{Offset: c.mark, Topic: "id"}, true, c.spoiled
+		if err := b.run(t, b.options(), time.Minute); err != nil {
+			t.Fatal(err)
+		}
+		if len(b.told) == 0 || b.told[0] != c.want {
+			t.Errorf("%s: it told %q, want %q first", name, b.told, c.want)
+		}
+	}
+}
+
 // The lag counts what may not be read yet; a range that another member announced
 // is not waited for there.
 func TestOpenTransactionsAreLag(t *testing.T) {
