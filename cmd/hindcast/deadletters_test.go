@@ -115,3 +115,20 @@ func TestPrintsLettersSafely(t *testing.T) {
 		t.Errorf("it is shown as\n%q", out.String())
 	}
 }
+
+// Who redrives must know what became of letters when it fails, and what to do.
+func TestTellsOfFailedRedrives(t *testing.T) {
+	for outcome, wants := range map[kafka.RedriveOutcome][]string{
+		kafka.NotWritten:      {"not written to topic lo\\x1bgs", "with --again: nothing counts twice"},
+		kafka.PerhapsWritten:  {"perhaps written", "See whether the topic holds them"},
+		kafka.WrittenNotNoted: {"could not be noted", "do not redrive them with --again"},
+	} {
+		var out bytes.Buffer
+		tellFailed(&out, &kafka.RedriveError{Topic: "lo\x1bgs", Letters: 2, First: kafka.Place{Partition: 1, Offset: 7}, Outcome: outcome})
+		for _, want := range append(wants, "2 letters, from 1/7 on: ", `listed as redriven "perhaps"`) {
+			if !strings.Contains(out.String(), want) {
+				t.Errorf("outcome %d: it is said\n%s\nwant it to hold %q", outcome, out.String(), want)
+			}
+		}
+	}
+}

@@ -31,6 +31,8 @@ func (deadLettersRedriveCmd) Help() string {
 
 Each letter is redriven once: the topic of dead letters keeps marks of what was. For alerts, events, changes, messages and envelopes that is only tidy: they have identities, and coming twice changes nothing. Log lines have none, and would count twice; so they are left out unless --again is given where it is not known whether they were redriven.
 
+A record that was sent and not acknowledged may have been written all the same. It is not sent again: the command ends there, says so, and the letter is listed as redriven "perhaps".
+
 It may be interrupted: it ends what it is at, and the same command goes on with the rest. A letter that was too large to be kept whole cannot be redriven. Nor are letters to topics that are neither in kafka.topics nor in kafka.forward_topics: a letter says itself which topic it is of, and whoever may write to the topic of dead letters could name any. --topic=TOPIC, with places or without, redrives to such a topic all the same.`,
 		"hindcast dead-letters redrive --config.file=hindcast.yml 0/17 0/19",
 		"hindcast dead-letters redrive --config.file=hindcast.yml --topic=app-logs --since=1d",
@@ -73,10 +75,29 @@ func (c *deadLettersRedriveCmd) Run(s *streams) error {
 	if sum.Retimed > 0 {
 		fmt.Fprintf(s.err, "%d of them with the time of now: they are older than what their topics keep\n", sum.Retimed)
 	}
+	if failed, ok := errors.AsType[*kafka.RedriveError](err); ok {
+		tellFailed(s.err, failed)
+		return err
+	}
 	if ctx.Err() != nil {
 		return errors.New("interrupted: the same command goes on")
 	}
 	return err
+}
+
+// tellFailed says what became of letters that were not seen to the end, and what to
+// do about them.
+func tellFailed(w io.Writer, e *kafka.RedriveError) {
+	fmt.Fprintf(w, "%s, from %s on: ", plural(e.Letters, "letter"), e.First)
+	to := printable(e.Topic)
+	switch e.Outcome {
+	case kafka.NotWritten:
+		fmt.Fprintf(w, "not written to topic %s. They are listed as redriven \"perhaps\". Once the cause is mended, redrive them by their places with --again: nothing counts twice\n", to)
+	case kafka.PerhapsWritten:
+		fmt.Fprintf(w, "sent to topic %s, and perhaps written: the broker did not say. They are listed as redriven \"perhaps\", and log lines among them are left out from now on. See whether the topic holds them, at its end; redrive those that it does not hold by their places with --again\n", to)
+	case kafka.WrittenNotNoted:
+		fmt.Fprintf(w, "written to topic %s, but that could not be noted. They are listed as redriven \"perhaps\": do not redrive them with --again, since log lines would count twice\n", to)
+	}
 }
 
 // redrivePlan is what is to be redriven, and what is not.

@@ -95,6 +95,8 @@ type DeadLetterTopic struct {
 	writers    map[string]*topicWriter
 	// allowed are the topics that are written to.
 	allowed map[string]bool
+	// timeout bounds each write.
+	timeout time.Duration
 	now     func() time.Time
 }
 
@@ -113,7 +115,7 @@ func OpenDeadLetters(ctx context.Context, c Config) (*DeadLetterTopic, error) {
 	if err != nil {
 		return nil, fmt.Errorf("kafka: %w", err)
 	}
-	t := &DeadLetterTopic{link: l, topic: c.DeadLetters, writers: map[string]*topicWriter{}, allowed: map[string]bool{}, now: time.Now}
+	t := &DeadLetterTopic{link: l, topic: c.DeadLetters, writers: map[string]*topicWriter{}, allowed: map[string]bool{}, timeout: redriveTimeout, now: time.Now}
 	for _, topic := range c.Topics {
 		t.allowed[topic.Name] = true
 	}

@@ -1,11 +1,14 @@
 package kafka
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	kafkago "github.com/segmentio/kafka-go"
@@ -29,6 +32,49 @@ const (
 	redriveTimeout = 15 * time.Second
 )
 
+// RedriveError says that letters were begun to be redriven and not seen to the end.
+// They are PerhapsRedriven then.
+type RedriveError struct {
+	// Topic is where they were to be written, Letters how many they are, and First
+	// is the place of the first of them.
+	Topic   string
+	Letters int
+	First   Place
+	// Outcome is what became of them.
+	Outcome RedriveOutcome
+	// Err is what went wrong.
+	Err error
+}
+
+// RedriveOutcome is what became of letters that were begun to be redriven.
+type RedriveOutcome uint8
+
+// The outcomes.
+const (
+	// NotWritten: none of them is in its topic again.
+	NotWritten RedriveOutcome = iota
+	// PerhapsWritten: they were sent, and nobody knows whether they were written.
+	PerhapsWritten
+	// WrittenNotNoted: all of them are in their topic again, and the mark is missing
+	// that says so.
+	WrittenNotNoted
+)
+
+func (e *RedriveError) Error() string {
+	var what string
+	switch e.Outcome {
+	case NotWritten:
+		what = "not written"
+	case PerhapsWritten:
+		what = "perhaps written"
+	case WrittenNotNoted:
+		what = "written, which could not be noted"
+	}
+	return fmt.Sprintf("%d letters from %s on were %s to topic %q: %v", e.Letters, e.First, what, e.Topic, e.Err)
+}
+
+func (e *RedriveError) Unwrap() error { return e.Err }
+
 // Redrive writes the letters at some places to their topics again: their keys,
 // values, headers and times, to the partition where they were, if it is there.
 // Progress is told how many are done.
@@ -36,9 +82,11 @@ const (
 // It can be interrupted: when ctx is done, it ends what it is at and returns
 // ctx's error. Before letters are written, a mark in the topic of dead letters
 // says so, and afterwards another that they were, so that [DeadLetterTopic.Scan]
-// knows what was redriven, and for which letters it is not known. A letter that
-// was cut cannot be redriven, nor one for which [DeadLetterTopic.Redrivable] has
-// another reason.
+// knows what was redriven, and for which letters it is not known. No letter is sent
+// again that may have arrived: where that is so it ends, with a [RedriveError]. Of
+// letters that are copies of each other ([States.CopyOf]) only one should be
+// redriven. A letter that was cut cannot be redriven, nor one for which
+// [DeadLetterTopic.Redrivable] has another reason.
 func (t *DeadLetterTopic) Redrive(ctx context.Context, places []Place, progress func(done int)) (Redrive, error) {
 	var sum Redrive
 	places = slices.Compact(slices.SortedFunc(slices.Values(places), Place.Compare))
@@ -123,16 +171,16 @@ func (t *DeadLetterTopic) Redrivable(l *Letter) error {
 	return nil
 }
 
+// target is where letters go.
+type target struct {
+	topic     string
+	partition int
+}
+
 // redriveLot writes letters of one partition to their topics, between marks.
 func (t *DeadLetterTopic) redriveLot(ctx context.Context, partition int, lot []Letter, sum *Redrive) error {
-	type target struct {
-		topic     string
-		partition int
-	}
-	retimed := 0
-	records := map[target][]record{}
-	for i := range lot {
-		l := &lot[i]
+	targets := map[target][]Letter{}
+	for _, l := range lot {
 		w, err := t.writer(ctx, l.Topic)
 		if err != nil {
 			return err
@@ -141,26 +189,62 @@ func (t *DeadLetterTopic) redriveLot(ctx context.Context, partition int, lot []L
 		if to.partition >= w.settings.Load().partitions {
 			to.partition = anyPartition
 		}
-		r := record{key: l.Key, value: l.Value, headers: rawHeaders(l.Headers), time: l.Time}
-		if now := t.now(); !hasTime(r.time) || tooOld(r.time, now, w.settings.Load()) {
-			r.time = recordTime(now)
-			retimed++
+		targets[to] = append(targets[to], l)
+	}
+	inOrder := func(a, b target) int {
+		return cmp.Or(strings.Compare(a.topic, b.topic), cmp.Compare(a.partition, b.partition))
+	}
+	for _, to := range slices.SortedFunc(maps.Keys(targets), inOrder) {
+		if err := t.redriveTo(ctx, to, partition, targets[to], sum); err != nil {
+			return err
 		}
-		records[to] = append(records[to], r)
+	}
+	return nil
+}
+
+// redriveTo writes letters of one partition to one other, between marks. What it
+// knows to be written is marked so, whatever becomes of the rest.
+func (t *DeadLetterTopic) redriveTo(ctx context.Context, to target, partition int, lot []Letter, sum *Redrive) error {
+	w := t.writers[to.topic]
+	now := t.now()
+	records := make([]record, len(lot))
+	retimed := make([]bool, len(lot))
+	for i := range lot {
+		l := &lot[i]
+		records[i] = record{key: l.Key, value: l.Value, headers: rawHeaders(l.Headers), time: l.Time}
+		if !hasTime(l.Time) || tooOld(l.Time, now, w.settings.Load()) {
+			records[i].time, retimed[i] = recordTime(now), true
+		}
 	}
 	if err := t.mark(ctx, partition, redriveBegun, lot); err != nil {
 		return err
 	}
-	for to, list := range records {
-		if err := t.writers[to.topic].writeTo(ctx, redriveTimeout, to.partition, list); err != nil {
-			return err
+	written, err := w.writeOnce(ctx, t.timeout, to.partition, records)
+	failed := func(lot []Letter, outcome RedriveOutcome, err error) error {
+		return &RedriveError{Topic: to.topic, Letters: len(lot), First: lot[0].Place, Outcome: outcome, Err: err}
+	}
+	if written > 0 {
+		if errMark := t.mark(ctx, partition, redriveDone, lot[:written]); errMark != nil {
+			errMark = failed(lot[:written], WrittenNotNoted, errMark)
+			if err == nil {
+				return errMark
+			}
+			err = errors.Join(err, errMark)
+		} else {
+			sum.Written += written
+			for _, is := range retimed[:written] {
+				if is {
+					sum.Retimed++
+				}
+			}
 		}
 	}
-	if err := t.mark(ctx, partition, redriveDone, lot); err != nil {
-		return fmt.Errorf("letters were redriven, and that could not be noted: %w", err)
+	switch {
+	case errors.Is(err, errUnsure):
+		return failed(lot[written:], PerhapsWritten, err)
+	case err != nil:
+		return failed(lot[written:], NotWritten, err)
 	}
-	sum.Written += len(lot)
-	sum.Retimed += retimed
 	return nil
 }
 
@@ -185,7 +269,7 @@ func (t *DeadLetterTopic) mark(ctx context.Context, partition int, state string,
 		return err
 	}
 	r := record{value: value, headers: []kafkago.Header{textHeader(headerRedrive, state)}, time: recordTime(t.now())}
-	if err := w.writeTo(ctx, redriveTimeout, partition, []record{r}); err != nil {
+	if err := w.writeTo(ctx, t.timeout, partition, []record{r}); err != nil {
 		return fmt.Errorf("note what is redriven: %w", err)
 	}
 	return nil

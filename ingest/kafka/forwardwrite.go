@@ -157,7 +157,7 @@ func (w *topicWriter) writeTo(ctx context.Context, timeout time.Duration, partit
 		slots <- struct{}{}
 		wg.Go(func() {
 			defer func() { <-slots }()
-			failures[i] = w.deliver(ctx, timeout, partition, lot)
+			_, failures[i] = w.deliver(ctx, patience{timeout * 2 / 5, false}, partition, lot)
 		})
 	}
 	wg.Wait()
@@ -167,6 +167,34 @@ func (w *topicWriter) writeTo(ctx context.Context, timeout time.Duration, partit
 		}
 	}
 	return nil
+}
+
+// writeOnce writes records to a partition so that none is there twice: what was
+// sent and may have arrived is not sent again. It returns how many of the first
+// ones are there for certain. The error wraps [errUnsure] when those behind them
+// may be there too; else they are not.
+func (w *topicWriter) writeOnce(ctx context.Context, timeout time.Duration, partition int, records []record) (written int, err error) {
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	for _, lot := range cutRecords(records, min(maxProduce, w.limit().bytes)) {
+		n, err := w.deliver(ctx, patience{timeout, true}, partition, lot)
+		written += n
+		if err != nil {
+			return written, err
+		}
+	}
+	return written, nil
+}
+
+// errUnsure says of records that they were sent, and that nobody knows whether they
+// were written.
+var errUnsure = errors.New("it is not known whether the broker wrote what it was sent")
+
+// patience is how long one request is waited for, and whether records must not be
+// sent again that may have arrived.
+type patience struct {
+	request time.Duration
+	once    bool
 }
 
 // cutRecords cuts records into lots of up to that many bytes, and of one at least.
@@ -204,8 +232,9 @@ func (w *topicWriter) leave(bytes int64) {
 }
 
 // deliver writes records as one batch, to the partition that is wanted; if any is,
-// to that whose turn it is, and where that fails to others, until ctx is done.
-func (w *topicWriter) deliver(ctx context.Context, timeout time.Duration, wanted int, records []record) error {
+// to that whose turn it is, and where that fails to others, until ctx is done. It
+// returns how many of the first ones were written.
+func (w *topicWriter) deliver(ctx context.Context, p patience, wanted int, records []record) (int, error) {
 	const least, most = 25 * time.Millisecond, 500 * time.Millisecond
 	pause := least
 	for {
@@ -213,26 +242,36 @@ func (w *topicWriter) deliver(ctx context.Context, timeout time.Duration, wanted
 		if wanted == anyPartition {
 			partition, err = w.choose(ctx)
 		}
-		if err == nil {
-			// A broker that hangs must leave time for another.
-			err = w.produce(ctx, timeout*2/5, partition, records)
+		if err == nil && p.once {
+			// Whether its leader can be reached is found out by a question that may be
+			// asked again.
+			err = w.answers(ctx, partition)
 		}
 		if err == nil {
-			return nil
+			// A broker that hangs must leave time for another.
+			err = w.produce(ctx, p.request, partition, records)
+			if err != nil && p.once && !refused(err) {
+				return 0, fmt.Errorf("write to topic %q: %w: %w", w.topic, errUnsure, err)
+			}
+		}
+		if err == nil {
+			return len(records), nil
 		}
 		switch kind := failureOf(err); {
 		case kind == failedForGood:
-			return fmt.Errorf("write to topic %q: %w", w.topic, err)
+			return 0, fmt.Errorf("write to topic %q: %w", w.topic, err)
 		case kind == failedSize && len(records) > 1:
 			half := len(records) / 2
-			if err := w.deliver(ctx, timeout, wanted, records[:half]); err != nil {
-				return err
+			n, err := w.deliver(ctx, p, wanted, records[:half])
+			if err != nil {
+				return n, err
 			}
-			return w.deliver(ctx, timeout, wanted, records[half:])
+			m, err := w.deliver(ctx, p, wanted, records[half:])
+			return n + m, err
 		case kind == failedSize:
-			return w.tooLarge(&records[0], err)
+			return 0, w.tooLarge(&records[0], err)
 		case kind == failedForbidden:
-			return fmt.Errorf("%w: write to topic %q: %w", ErrUnavailable, w.topic, err)
+			return 0, fmt.Errorf("%w: write to topic %q: %w", ErrUnavailable, w.topic, err)
 		}
 		if partition >= 0 {
 			w.shun(partition)
@@ -241,7 +280,7 @@ func (w *topicWriter) deliver(ctx context.Context, timeout time.Duration, wanted
 		case <-time.After(pause):
 			pause = min(2*pause, most)
 		case <-ctx.Done():
-			return fmt.Errorf("%w: write to topic %q: %w", ErrUnavailable, w.topic, err)
+			return 0, fmt.Errorf("%w: write to topic %q: %w", ErrUnavailable, w.topic, err)
 		}
 	}
 }
@@ -330,6 +369,23 @@ func (w *topicWriter) shun(partition int) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.shunned[partition] = w.now().Add(2 * time.Second)
+}
+
+// refused reports of an error of a produce that nothing was written: the broker said
+// no, or was never reached. Some of a broker's errors are no such no: it gives them
+// also for what it wrote, where it hears too little of the replicas in time, or
+// ceases to lead the partition before it does.
+func refused(err error) bool {
+	var code kafkago.Error
+	if !errors.As(err, &code) {
+		return answered(err)
+	}
+	switch code {
+	case kafkago.Unknown, kafkago.RequestTimedOut, kafkago.NetworkException, kafkago.NotEnoughReplicasAfterAppend,
+		kafkago.NotLeaderForPartition, kafkago.FencedLeaderEpoch, kafkago.KafkaStorageError:
+		return false
+	}
+	return true
 }
 
 // failure is what to do about an error of a broker.
