@@ -325,6 +325,33 @@ func wantOwner(t *testing.T, s *sharedStore, want *member, all ...*member) {
 	}
 }
 
+// led is a store that a process leads.
+func led(t *testing.T) (s *sharedStore, a *member) {
+	t.Helper()
+	s = newSharedStore()
+	a = join(t, s, "a")
+	wantOwner(t, s, a, a)
+	return s, a
+}
+
+// pair is a store that a leads while b stands by.
+func pair(t *testing.T) (s *sharedStore, a, b *member) {
+	t.Helper()
+	s, a = led(t)
+	b = join(t, s, "b")
+	wantOwner(t, s, a, a, b)
+	return s, a, b
+}
+
+// trio is a store that a leads while b and c stand by.
+func trio(t *testing.T) (s *sharedStore, a, b, c *member) {
+	t.Helper()
+	s, a = led(t)
+	b, c = join(t, s, "b"), join(t, s, "c")
+	wantOwner(t, s, a, a, b, c)
+	return s, a, b, c
+}
+
 // takeOver waits until somebody else is the owner and returns how long it took.
 func takeOver(t *testing.T, s *sharedStore, from *member) time.Duration {
 	t.Helper()
@@ -342,11 +369,7 @@ func takeOver(t *testing.T, s *sharedStore, from *member) time.Duration {
 // When it goes on, it publishes nothing that is seen, and becomes a candidate.
 func TestTakeOver(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newSharedStore()
-		a := join(t, s, "a")
-		wantOwner(t, s, a, a)
-		b, c := join(t, s, "b"), join(t, s, "c")
-		wantOwner(t, s, a, a, b, c)
+		s, a, b, c := trio(t)
 		time.Sleep(time.Hour)
 		wantOwner(t, s, a, a, b, c)
 
@@ -382,11 +405,7 @@ func TestTakeOver(t *testing.T) {
 // TestReleaseAtTheEnd: who ends cleanly need not be waited for.
 func TestReleaseAtTheEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newSharedStore()
-		a := join(t, s, "a")
-		wantOwner(t, s, a, a)
-		b := join(t, s, "b")
-		wantOwner(t, s, a, a, b)
+		s, a, b := pair(t)
 		a.end()
 		if took := takeOver(t, s, a); took > 2*lookEvery {
 			t.Errorf("the take-over took %v, want about %v", took, lookEvery)
@@ -418,9 +437,7 @@ func TestLongWorkKeepsTheLease(t *testing.T) {
 // timelines for ever, though it could beat.
 func TestHangingPublish(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newSharedStore()
-		a := join(t, s, "a")
-		wantOwner(t, s, a, a)
+		s, a := led(t)
 		b := join(t, s, "b")
 		time.Sleep(time.Minute)
 		a.sharer.mu.Lock()
@@ -450,11 +467,7 @@ func TestHangingPublish(t *testing.T) {
 // away, goes on as before.
 func TestOutageChangesNoOwner(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newSharedStore()
-		a := join(t, s, "a")
-		wantOwner(t, s, a, a)
-		b := join(t, s, "b")
-		wantOwner(t, s, a, a, b)
+		s, a, b := pair(t)
 		s.fail(storage.ErrUnavailable)
 		time.Sleep(time.Minute)
 		if a.Ready() == nil || b.Ready() == nil {
@@ -480,11 +493,7 @@ func TestOutageChangesNoOwner(t *testing.T) {
 // TestReloadOfACandidate: what stands by takes a configuration, and leads by it.
 func TestReloadOfACandidate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newSharedStore()
-		a := join(t, s, "a")
-		wantOwner(t, s, a, a)
-		b := join(t, s, "b")
-		wantOwner(t, s, a, a, b)
+		s, a, b := pair(t)
 		bad := correlate.DefaultConfig()
 		bad.Phrases = append(bad.Phrases, correlate.Phrase{Pattern: "("})
 		if err := b.Reload(t.Context(), bad); err == nil {
@@ -507,11 +516,7 @@ func TestReloadOfACandidate(t *testing.T) {
 // seen that nobody else has.
 func TestFailedClaimLooksAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newSharedStore()
-		a := join(t, s, "a")
-		wantOwner(t, s, a, a)
-		b, c := join(t, s, "b"), join(t, s, "c")
-		wantOwner(t, s, a, a, b, c)
+		s, a, b, c := trio(t)
 		b.failClaims(storage.ErrUnavailable, false)
 		c.stop()
 		a.end()
@@ -537,11 +542,7 @@ func TestFailedClaimLooksAgain(t *testing.T) {
 // because its first sign of life failed, fences who led. One leads soon, and for good.
 func TestClaimWithoutASign(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newSharedStore()
-		a := join(t, s, "a")
-		wantOwner(t, s, a, a)
-		b, c := join(t, s, "b"), join(t, s, "c")
-		wantOwner(t, s, a, a, b, c)
+		s, a, b, c := trio(t)
 		for _, m := range []*member{b, c} {
 			m.failClaims(storage.ErrUnavailable, true)
 		}
@@ -578,9 +579,7 @@ func TestClaimWithoutASign(t *testing.T) {
 // certain that another leads.
 func TestIdleOfACandidate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newSharedStore()
-		a := join(t, s, "a")
-		wantOwner(t, s, a, a)
+		s, a := led(t)
 		b := join(t, s, "b")
 		for range 2 {
 			began := time.Now()

@@ -32,17 +32,7 @@ func factID(line event.PatternID) (id event.ID) {
 // decodeLines and decodeFacts are the decoders of the two kinds of topics.
 func decodeLines(records []Record) (event.Batch, []DeadLetter) {
 	var c event.Chunk
-	var letters []DeadLetter
-	for _, r := range records {
-		serial, good, lines := readValue(r.Value)
-		if !good {
-			letters = append(letters, DeadLetter{Error: "bad", Record: r})
-			continue
-		}
-		for n := range lines {
-			c.Lines = append(c.Lines, event.Line{Pattern: lineID(serial, n)})
-		}
-	}
+	letters := eachLine(records, func(id event.PatternID) { c.Lines = append(c.Lines, event.Line{Pattern: id}) })
 	if len(c.Lines) == 0 {
 		return event.Batch{}, letters
 	}
@@ -51,7 +41,13 @@ func decodeLines(records []Record) (event.Batch, []DeadLetter) {
 
 func decodeFacts(records []Record) (event.Batch, []DeadLetter) {
 	var b event.Batch
-	var letters []DeadLetter
+	letters := eachLine(records, func(id event.PatternID) { b.Events = append(b.Events, event.Event{ID: factID(id)}) })
+	return b, letters
+}
+
+// eachLine visits the lines, or facts, of records that are good, and returns
+// letters of the others.
+func eachLine(records []Record, visit func(event.PatternID)) (letters []DeadLetter) {
 	for _, r := range records {
 		serial, good, lines := readValue(r.Value)
 		if !good {
@@ -59,10 +55,10 @@ func decodeFacts(records []Record) (event.Batch, []DeadLetter) {
 			continue
 		}
 		for n := range lines {
-			b.Events = append(b.Events, event.Event{ID: factID(lineID(serial, n))})
+			visit(lineID(serial, n))
 		}
 	}
-	return b, letters
+	return letters
 }
 
 // simStore replaces chunks by their ID and keeps facts by theirs.
