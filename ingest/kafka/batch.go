@@ -51,8 +51,6 @@ const (
 	batchLeast = 61
 	// offsetOfCRC is what the checksum covers.
 	offsetOfCRC = 21
-	// recordLeast is the size of the smallest record.
-	recordLeast = 7
 )
 
 // batch is records as a producer sent them together: Kafka's format 2.
@@ -132,81 +130,119 @@ type cursor struct {
 }
 
 // read begins with the first of a batch's records. Text is the body, unpacked.
+//
+// All of the batch is checked before anything of it is given: what it is said to
+// be must not depend on which part of it is read, or on where reading began.
 func (b *batch) read(text []byte) (*cursor, error) {
-	if b.count > len(text)/recordLeast {
-		return nil, errors.New("it has fewer records than it says")
+	if err := b.check(text); err != nil {
+		return nil, err
 	}
 	return &cursor{batch: *b, rest: decoder{b: text}, left: b.count}, nil
 }
 
+// check holds that the records are as many as the batch says, that nothing else is
+// there, and that each has an offset of its own, behind that of the one before it.
+// Brokers do not see to that: a record with the offset of another one would be lost.
+func (b *batch) check(text []byte) error {
+	rest, last := decoder{b: text}, int64(-1)
+	for n := range b.count {
+		one := decoder{b: rest.varbytes()}
+		f := fieldsOf(&one)
+		for i := int64(0); i < f.headers && one.err == nil; i++ {
+			one.varbytes()
+			one.varbytes()
+		}
+		switch {
+		case rest.err != nil || one.err != nil || len(one.b) > 0:
+			return fmt.Errorf("record %d of its %d makes no sense", n+1, b.count)
+		case f.offset <= last || f.offset > b.last-b.first:
+			return fmt.Errorf("record %d of its %d is at offset %d, want from %d to %d", n+1, b.count, b.first+f.offset, b.first+last+1, b.last)
+		}
+		last = f.offset
+	}
+	if len(rest.b) > 0 {
+		return fmt.Errorf("it has more than the %d records that it says", b.count)
+	}
+	return nil
+}
+
 // peek is the record that comes next, nil at the end. It is the same until skip.
-func (c *cursor) peek() (*delivery.Record, error) {
-	if c.current != nil || c.left == 0 {
-		return c.current, nil
+func (c *cursor) peek() *delivery.Record {
+	if c.current == nil && c.left > 0 {
+		c.left--
+		c.record = c.batch.record(decoder{b: c.rest.varbytes()})
+		c.current = &c.record
 	}
-	one := decoder{b: c.rest.varbytes()}
-	r, err := c.batch.record(&one)
-	if c.rest.err != nil || err != nil {
-		return nil, errors.New("a record of it makes no sense")
-	}
-	c.left--
-	c.record, c.current = r, &c.record
-	return c.current, nil
+	return c.current
 }
 
 func (c *cursor) skip() { c.current = nil }
+
+// fields is what a record has in front of its headers. Time and offset are the
+// distances from those of its batch.
+type fields struct {
+	time, offset int64
+	key, value   []byte
+	headers      int64
+}
+
+// fieldsOf leaves the decoder at the headers.
+func fieldsOf(d *decoder) fields {
+	d.take(1) // attributes, of which there are none
+	f := fields{time: d.varint(), offset: d.varint(), key: d.varbytes(), value: d.varbytes(), headers: d.varint()}
+	if f.headers < 0 || f.headers > int64(len(d.b)/2) {
+		d.fail()
+		f.headers = 0
+	}
+	return f
+}
 
 // mostHeaders is how many headers of a record are kept: each takes 40 bytes of
 // memory or more, and two of a batch. Of a dead letter those that hindcast put
 // before them are kept as well.
 const mostHeaders = 64
 
-func (b *batch) record(d *decoder) (delivery.Record, error) {
-	var r delivery.Record
-	d.take(1) // attributes, of which there are none
-	at := b.firstTime + d.varint()
+// record is one of a batch that was checked.
+func (b *batch) record(d decoder) delivery.Record {
+	f := fieldsOf(&d)
+	at := b.firstTime + f.time
 	if b.attributes&attrLogAppendTime != 0 {
 		at = b.maxTime
 	}
-	r.Time = time.UnixMilli(at).UTC()
-	r.Offset = b.first + d.varint()
-	r.Key, r.Value = d.varbytes(), d.varbytes()
-	headers := d.varint()
-	if headers < 0 || headers > int64(len(d.b)/2) {
-		d.fail()
-	}
+	r := delivery.Record{Offset: b.first + f.offset, Time: time.UnixMilli(at).UTC(), Key: f.key, Value: f.value}
 	most := int64(mostHeaders)
-	for i := int64(0); i < headers && d.err == nil; i++ {
+	for i := int64(0); i < min(f.headers, most); i++ {
 		name, value := d.varbytes(), d.varbytes()
 		if i == 0 {
 			if string(name) == headerTopic {
 				most += letterHeaders
 			}
-			r.Headers = make([]delivery.Header, 0, min(headers, most))
+			r.Headers = make([]delivery.Header, 0, min(f.headers, most))
 		}
-		if i < most {
-			r.Headers = append(r.Headers, delivery.Header{Name: string(name), Value: value})
-		}
+		r.Headers = append(r.Headers, delivery.Header{Name: string(name), Value: value})
 	}
-	r.HeadersLeft = int(max(headers-most, 0))
-	if r.Offset < b.first || r.Offset > b.last {
-		d.fail()
-	}
-	return r, d.err
+	r.HeadersLeft = int(max(f.headers-most, 0))
+	return r
 }
 
 // aborts says of a control batch whether it ends a transaction of its producer
-// by dropping it.
-func (b *batch) aborts() bool {
+// by dropping it. One without records, which were deleted, ends none.
+func (b *batch) aborts() (bool, error) {
 	if b.compressed() {
-		return false // they are not
+		return false, errors.New("it ends a transaction and is compressed")
 	}
 	c, err := b.read(b.body)
 	if err != nil {
-		return false
+		return false, err
 	}
-	r, err := c.peek()
-	return err == nil && r != nil && len(r.Key) >= 4 && binary.BigEndian.Uint16(r.Key[2:]) == 0
+	r := c.peek()
+	if r == nil {
+		return false, nil
+	}
+	if len(r.Key) < 4 {
+		return false, errors.New("it does not say how a transaction ends")
+	}
+	return binary.BigEndian.Uint16(r.Key[2:]) == 0, nil
 }
 
 // aborted is a transaction that was dropped: records of the producer from the
@@ -220,8 +256,10 @@ type transactions struct {
 	dropped map[int64]bool
 }
 
-// takes says whether a batch's records count. Batches are asked for in order.
-func (t *transactions) takes(b *batch) bool {
+// takes says whether a batch's records count. Batches are asked for in order. The
+// error is one of a batch that should end a transaction: which one is not known
+// then, and so not what of those behind it counts.
+func (t *transactions) takes(b *batch) (bool, error) {
 	for len(t.coming) > 0 && t.coming[0].first <= b.last {
 		if t.dropped == nil {
 			t.dropped = map[int64]bool{}
@@ -230,10 +268,11 @@ func (t *transactions) takes(b *batch) bool {
 		t.coming = t.coming[1:]
 	}
 	if b.control() {
-		if b.aborts() {
+		aborts, err := b.aborts()
+		if aborts {
 			delete(t.dropped, b.producer)
 		}
-		return false
+		return false, err
 	}
-	return b.attributes&attrTransactional == 0 || !t.dropped[b.producer]
+	return b.attributes&attrTransactional == 0 || !t.dropped[b.producer], nil
 }

@@ -94,6 +94,10 @@ func TestFetchesWhateverIsThere(t *testing.T) {
 						t.Fatal(err)
 					}
 				}
+				want = append(want, "")
+				if err := client.ProduceSync(t.Context(), &kgo.Record{Topic: topic, Key: []byte{}, Timestamp: at.Add(6 * time.Second)}).FirstErr(); err != nil {
+					t.Fatal(err)
+				}
 				// A fetch is smaller than the large ones.
 				f := fetcherOf(t, broker, topic, func(c *Config) { c.FetchBytes, c.Memory = 64<<10, 1<<20 })
 				got, _ := readAll(t, f, 0)
@@ -108,8 +112,11 @@ func TestFetchesWhateverIsThere(t *testing.T) {
 				if first := got[0]; string(first.Key) != "key" || fmt.Sprintf("%q", first.Headers) != `[{"x-github-event" "push"} {"X-GitHub-Event" ""}]` {
 					t.Errorf("key %q, headers %q", first.Key, first.Headers)
 				}
-				if got[1].Value == nil && got[1].Key == nil && got[1].Headers != nil {
-					t.Errorf("an empty record has %+v", got[1])
+				if got[1].Value == nil || got[1].Key != nil || got[1].Headers != nil {
+					t.Errorf("a record of no bytes has value %#v, key %#v and headers %#v, want a value", got[1].Value, got[1].Key, got[1].Headers)
+				}
+				if none := got[len(got)-1]; none.Value != nil || none.Key == nil || len(none.Key) > 0 {
+					t.Errorf("a record without a value has value %#v and key %#v, want a key of no bytes alone", none.Value, none.Key)
 				}
 				f.close()
 				// A fetch that was under way may be answered yet.
@@ -359,9 +366,9 @@ func all(b *batch, most int64) (records []delivery.Record, err error) {
 	}
 	c, err := b.read(text)
 	for err == nil {
-		var r *delivery.Record
-		if r, err = c.peek(); r == nil {
-			return records, err
+		r := c.peek()
+		if r == nil {
+			return records, nil
 		}
 		records = append(records, *r)
 		c.skip()
@@ -389,17 +396,22 @@ func FuzzBatches(f *testing.F) {
 }
 
 func FuzzRecords(f *testing.F) {
-	f.Add(int16(0), 1, []byte{0x14, 0, 0, 0, 1, 2, 'v', 0})
+	f.Add(int16(0), 1, []byte{0x0e, 0, 0, 0, 1, 2, 'v', 0})
 	f.Add(int16(1), 3, []byte("\x1f\x8b\x08"))
 	f.Add(int16(2), 1, []byte("\x82SNAPPY\x00"))
 	f.Add(int16(4), 1, []byte{0x28, 0xb5, 0x2f, 0xfd})
 	f.Fuzz(func(t *testing.T, attributes int16, count int, body []byte) {
 		b := batch{attributes: attributes, count: max(0, count), last: 100, body: body}
 		records, err := all(&b, 1<<20)
-		if err == nil && len(records) > b.count {
+		if err == nil && len(records) != b.count {
 			t.Errorf("%d records, of %d", len(records), b.count)
 		}
-		b.aborts()
+		for i := range records {
+			if at := records[i].Offset; at < b.first || at > b.last || i > 0 && at <= records[i-1].Offset {
+				t.Errorf("record %d is at offset %d of [%d, %d]", i, at, b.first, b.last)
+			}
+		}
+		_, _ = b.aborts()
 	})
 }
 

@@ -36,21 +36,27 @@ func TestClaimsTakeNoMemory(t *testing.T) {
 	for name, tc := range map[string]struct {
 		codec compress.Compression
 		body  []byte
+		// want is what the error says; "": none.
+		want string
 	}{
-		"snappy block":     {compress.Snappy, claim},
-		"snappy frame":     {compress.Snappy, append(framed, claim...)},
-		"snappy, long":     {compress.Snappy, longFrame},
-		"zstd, wide":       {compress.Zstd, wide},
-		"zstd, much of it": {compress.Zstd, zstdOf(t, make([]byte, 64<<20))},
+		"snappy block":     {compress.Snappy, claim, "claims what it cannot hold"},
+		"snappy frame":     {compress.Snappy, append(framed, claim...), "claims what it cannot hold"},
+		"snappy, long":     {compress.Snappy, longFrame, "cut short"},
+		"zstd, wide":       {compress.Zstd, wide, ""}, // no window is needed for a byte
+		"zstd, much of it": {compress.Zstd, zstdOf(t, make([]byte, 64<<20)), "max_decompressed"},
 	} {
 		t.Run(name, func(t *testing.T) {
+			var text []byte
 			var err error
-			took := allocated(func() { _, err = unpack(tc.codec, tc.body, 1<<20, func(int64) error { return nil }) })
+			took := allocated(func() { text, err = unpack(tc.codec, tc.body, 1<<20, func(int64) error { return nil }) })
 			if took > 16<<20 {
 				t.Errorf("%d bytes of a batch took %d bytes of memory", len(tc.body), took)
 			}
-			if err == nil && name != "zstd, wide" {
-				t.Error("it was taken")
+			switch {
+			case tc.want == "" && (err != nil || string(text) != "x"):
+				t.Errorf("got %q and error %v, want x", text, err)
+			case tc.want != "" && (err == nil || !strings.Contains(err.Error(), tc.want)):
+				t.Errorf("got error %v, want one that says %q", err, tc.want)
 			}
 		})
 	}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 
 	"github.com/hindcast/hindcast/ingest/kafka/delivery"
 )
@@ -60,16 +61,12 @@ func (f *fetcher) take(ctx context.Context, p *page, until int64) (delivery.Fetc
 	}
 	for {
 		for p.batch != nil {
-			r, err := p.batch.peek()
+			r := p.batch.peek()
 			switch {
-			case err != nil && len(out.Records) > 0:
-				return out.Fetched, nil // it comes again, when this is what comes first
-			case err != nil:
-				return out.Fetched, f.corrupt(p.batch.batch.first, p.behind, err)
 			case r == nil:
 				p.done()
 				continue
-			case r.Offset < out.Next:
+			case r.Offset < p.pos:
 				p.batch.skip() // from before what was asked for
 				continue
 			case until > 0 && r.Offset >= until:
@@ -114,7 +111,14 @@ func (f *fetcher) open(ctx context.Context, p *page, out *portion) (more bool, e
 	if err != nil {
 		return false, f.unlessLater(first, f.corrupt(b.first, 0, err))
 	}
-	if p.tx.takes(&b) && b.last >= out.Next {
+	if b.first < p.behind {
+		return false, f.unlessLater(first, f.corrupt(b.first, b.last+1, fmt.Errorf("it begins before the end of the one before it, at offset %d", p.behind)))
+	}
+	counts, err := p.tx.takes(&b)
+	if err != nil {
+		return false, f.unlessLater(first, f.corrupt(b.first, b.last+1, err))
+	}
+	if counts && b.last >= p.pos {
 		unpacked := &hold{share: f.share}
 		records, err := f.read(ctx, &b, unpacked, first)
 		if err != nil {

@@ -207,6 +207,11 @@ func (d *decoder) uvarint() uint64 {
 
 // varint is signed, in zigzag.
 func (d *decoder) varint() int64 {
+	if len(d.b) > 0 && d.b[0] < 0x80 { // most are small
+		v := int64(d.b[0])
+		d.b = d.b[1:]
+		return v>>1 ^ -(v & 1)
+	}
 	v, n := binary.Varint(d.b)
 	if n <= 0 {
 		d.fail()
