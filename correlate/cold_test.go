@@ -77,10 +77,7 @@ func TestForgottenLogsAreLent(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		w := drawColdWorld(t)
 		now := t0.Add(time.Duration(rapid.IntRange(2*60, 48*60).Draw(t, "now")) * time.Minute)
-		whole := newRapidEngine(t)
-		whole.Observe(w.events, w.observations, w.counts)
-		want := map[event.ID]timeline.Timeline{}
-		take(want, whole.Derive(now))
+		want := w.atOnce(t, now)
 
 		e := newRapidEngine(t)
 		got := map[event.ID]timeline.Timeline{}
@@ -93,9 +90,7 @@ func TestForgottenLogsAreLent(t *testing.T) {
 		e.ForgetLogs(t0.Add(time.Duration(rapid.IntRange(-60, 48*60).Draw(t, "forget before")) * time.Minute))
 		e.Observe(w.events[early:], nil, nil)
 		take(got, lendAndDerive(e, w.counts, now))
-		if g, w := asJSON(t, got), asJSON(t, want); g != w {
-			t.Fatalf("timelines differ: %s", firstDifference(g, w))
-		}
+		wantTimelines(t, "at the end", got, want)
 	})
 }
 
@@ -130,15 +125,10 @@ func TestRestartAdopts(t *testing.T) {
 			t.Fatalf("nothing came, and %d timelines are derived anew, the first of %q (retired %v)", len(again), again[0].Timeline.Incident.Title, again[0].Retired)
 		}
 
-		whole := newRapidEngine(t)
-		whole.Observe(w.events, w.observations, w.counts)
-		want := map[event.ID]timeline.Timeline{}
-		take(want, whole.Derive(now))
+		want := w.atOnce(t, now)
 		e.Observe(w.events[kept:], nil, nil)
 		take(got, lendAndDerive(e, w.counts, now))
-		if g, w := asJSON(t, got), asJSON(t, want); g != w {
-			t.Fatalf("timelines differ after the restart: %s", firstDifference(g, w))
-		}
+		wantTimelines(t, "after the restart", got, want)
 	})
 }
 

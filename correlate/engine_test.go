@@ -143,6 +143,23 @@ func asJSON(t *rapid.T, m map[event.ID]timeline.Timeline) string {
 	return string(b)
 }
 
+// atOnce are the timelines of an engine that is given all of the world before it
+// derives for the first time.
+func (w *world) atOnce(t *rapid.T, now time.Time) map[event.ID]timeline.Timeline {
+	whole := newRapidEngine(t)
+	whole.Observe(w.events, w.observations, w.counts)
+	all := map[event.ID]timeline.Timeline{}
+	take(all, whole.Derive(now))
+	return all
+}
+
+func wantTimelines(t *rapid.T, when string, got, want map[event.ID]timeline.Timeline) {
+	t.Helper()
+	if g, w := asJSON(t, got), asJSON(t, want); g != w {
+		t.Fatalf("timelines differ %s: %s", when, firstDifference(g, w))
+	}
+}
+
 // TestSameFactsSameTimelines is the promise of the engine: the same facts give
 // the same timelines all at once, one by one with derivations between, in any
 // order, some of them twice, and after a restart anywhere.
@@ -151,10 +168,7 @@ func TestSameFactsSameTimelines(t *testing.T) {
 		w := drawWorld(t)
 		now := t0.Add(time.Duration(rapid.IntRange(0, 48*60).Draw(t, "now")) * time.Minute)
 
-		whole := newRapidEngine(t)
-		whole.Observe(w.events, w.observations, w.counts)
-		want := map[event.ID]timeline.Timeline{}
-		take(want, whole.Derive(now))
+		want := w.atOnce(t, now)
 
 		order := rapid.Permutation(numbers(w.len())).Draw(t, "order")
 		engine := newRapidEngine(t)
@@ -184,9 +198,7 @@ func TestSameFactsSameTimelines(t *testing.T) {
 			}
 		}
 		take(got, engine.Derive(now))
-		if g, w := asJSON(t, got), asJSON(t, want); g != w {
-			t.Fatalf("timelines differ: %s", firstDifference(g, w))
-		}
+		wantTimelines(t, "at the end", got, want)
 	})
 }
 
