@@ -156,8 +156,7 @@ func alerts() dashboard {
 					  incident,
 					  title,
 					  explanation,
-					  toString(toUnixTimestamp64Milli(started_at - INTERVAL 30 MINUTE)) AS from_ms,
-					  toString(toUnixTimestamp64Milli(started_at + INTERVAL 2 HOUR)) AS to_ms
+					  @around
 					FROM v_gaps
 					WHERE kind = 'muted_at_restore'
 					  AND $__timeFilter(started_at)

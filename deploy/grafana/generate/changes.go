@@ -104,8 +104,7 @@ func changes() dashboard {
 					  actor,
 					  score,
 					  incident,
-					  toString(toUnixTimestamp64Milli(started_at - INTERVAL 30 MINUTE)) AS from_ms,
-					  toString(toUnixTimestamp64Milli(started_at + INTERVAL 2 HOUR)) AS to_ms,
+					  @around,
 					  arrayStringConcat(reasons, '; ') AS reasons
 					FROM v_incident_changes
 					WHERE $__timeFilter(at)
@@ -123,8 +122,7 @@ func changes() dashboard {
 					  verdict,
 					  actor,
 					  incident,
-					  toString(toUnixTimestamp64Milli(started_at - INTERVAL 30 MINUTE)) AS from_ms,
-					  toString(toUnixTimestamp64Milli(started_at + INTERVAL 2 HOUR)) AS to_ms,
+					  @around,
 					  arrayStringConcat(reasons, '; ') AS reasons
 					FROM v_incident_changes
 					WHERE $__timeFilter(at)

@@ -19,6 +19,9 @@ AND $__conditionalAll(environment IN (${environment:singlequote}), $environment)
 	// What they choose among changes, which have no severity.
 	"changes": `$__conditionalAll(service IN (${service:singlequote}), $service)
 AND $__conditionalAll(environment IN (${environment:singlequote}), $environment)`,
+	// The time around an incident's start, for the links to its dashboard.
+	"around": `toString(toUnixTimestamp64Milli(started_at - INTERVAL 30 MINUTE)) AS from_ms,
+toString(toUnixTimestamp64Milli(started_at + INTERVAL 2 HOUR)) AS to_ms`,
 	// What is known of durations; see the table Durations.
 	"statistics": `count(seconds) AS n,
 if(n >= 5, quantileExactInclusive(0.5)(seconds), NULL) AS median,
@@ -31,12 +34,12 @@ countIf(basis = 'human') / count() AS human,
 countIf(basis = 'missing') / count() AS missing`,
 }
 
-var reference = regexp.MustCompile(`(?m)^(\s*)(.*)@(\w+)$`)
+var reference = regexp.MustCompile(`(?m)^(\s*)(.*)@(\w+)(,?)$`)
 
 // expand puts the shared parts in the place of their names, indented as the line is.
 func expand(sql string) string {
 	return reference.ReplaceAllStringFunc(sql, func(line string) string {
 		m := reference.FindStringSubmatch(line)
-		return m[1] + m[2] + strings.ReplaceAll(shared[m[3]], "\n", "\n"+m[1])
+		return m[1] + m[2] + strings.ReplaceAll(shared[m[3]], "\n", "\n"+m[1]) + m[4]
 	})
 }
