@@ -85,7 +85,9 @@ type deadLettersListCmd struct {
 
 // Help is the command's long help.
 func (deadLettersListCmd) Help() string {
-	return examples("Reads the topic of dead letters from the beginning, or from --since on, and changes nothing. It joins no consumer group.",
+	return examples(`Reads the topic of dead letters from the beginning, or from --since on, and changes nothing. It joins no consumer group.
+
+A record may be kept twice, when a process ends before it could commit: the second letter is listed as a copy of the first. With --since, copies and what was redriven are told as far as they are not older either; redrive looks at all of the topic.`,
 		"hindcast dead-letters list --config.file=hindcast.yml",
 		"hindcast dead-letters list --config.file=hindcast.yml --topic=app-logs --since=2h --limit=0 --json")
 }
@@ -114,7 +116,10 @@ func (c *deadLettersListCmd) Run(s *streams) error {
 	}
 	letters := kept.sorted()
 	for i := range letters {
-		letters[i].Redriven = states[letters[i].Place]
+		letters[i].Redriven = states.Redriven(letters[i].Place)
+		if first, ok := states.CopyOf(letters[i].Place); ok {
+			letters[i].CopyOf = &first
+		}
 	}
 	if c.JSON {
 		return printLettersJSON(s, letters)
@@ -143,6 +148,7 @@ type letterHead struct {
 	Bytes    int            `json:"bytes"`
 	Cut      string         `json:"cut,omitempty"`
 	Redriven kafka.Redriven `json:"redriven"`
+	CopyOf   *kafka.Place   `json:"copy_of,omitempty"`
 	Error    string         `json:"error,omitempty"`
 }
 
@@ -181,6 +187,9 @@ func printLetters(s *streams, letters []letterHead) error {
 		}
 		if l.Cut != "" {
 			reason += " (cut)"
+		}
+		if l.CopyOf != nil {
+			reason += fmt.Sprintf(" (copy of %s)", l.CopyOf)
 		}
 		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%d\t%s\t%s\n", l.Place, at, printable(topic), record, printable(l.Format), l.Bytes, l.Redriven, reason)
 	}

@@ -11,6 +11,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/hindcast/hindcast/ingest"
 	"github.com/hindcast/hindcast/ingest/kafka"
@@ -29,7 +30,7 @@ type deadLettersRedriveCmd struct {
 func (deadLettersRedriveCmd) Help() string {
 	return examples(`Writes the records to their topics again as they were: with their keys, values, headers and times. hindcast consumes them there like new ones; what still cannot be decoded becomes a dead letter again, and the first one stays where it is.
 
-Each letter is redriven once: the topic of dead letters keeps marks of what was. For alerts, events, changes, messages and envelopes that is only tidy: they have identities, and coming twice changes nothing. Log lines have none, and would count twice; so they are left out unless --again is given where it is not known whether they were redriven.
+Each letter is redriven once: the topic of dead letters keeps marks of what was. Of a record that was kept twice one letter is redriven, and what was done with it was done with its copies. For alerts, events, changes, messages and envelopes that is only tidy: they have identities, and coming twice changes nothing. Log lines have none, and would count twice; so they are left out unless --again is given where it is not known whether they were redriven.
 
 A record that was sent and not acknowledged may have been written all the same. It is not sent again: the command ends there, says so, and the letter is listed as redriven "perhaps".
 
@@ -111,6 +112,8 @@ type redrivePlan struct {
 	// may hold log lines; or cannot be, for a reason such as why.
 	done, unsure, unfit int
 	why                 error
+	// copies are left out as well: of records that are redriven from another letter.
+	copies int
 }
 
 // plan looks at all letters that are meant.
@@ -124,8 +127,12 @@ func (c *deadLettersRedriveCmd) plan(ctx context.Context, topic *kafka.DeadLette
 		wanted[p] = true
 	}
 	found := map[kafka.Place]candidate{}
-	states, err := topic.Scan(ctx, c.from(), func(l *kafka.Letter) error {
-		if len(wanted) == 0 && c.takes(l) || wanted[l.Place] {
+	// Copies of what is meant, and what was done with them, may be older: all is
+	// looked at.
+	from := c.from()
+	states, err := topic.Scan(ctx, time.Time{}, func(l *kafka.Letter) error {
+		early := !l.At.IsZero() && l.At.Before(from)
+		if len(wanted) == 0 && c.takes(l) && !early || wanted[l.Place] {
 			unfit := topic.Redrivable(l)
 			if unfit == nil && !c.takes(l) {
 				unfit = fmt.Errorf("the letter at %s is of topic %q, not of %q", l.Place, l.Topic, c.Topic)
@@ -143,13 +150,17 @@ func (c *deadLettersRedriveCmd) plan(ctx context.Context, topic *kafka.DeadLette
 		}
 	}
 	plan := &redrivePlan{to: map[string]int{}}
+	taken := map[kafka.Place]bool{}
 	for _, place := range slices.SortedFunc(maps.Keys(found), kafka.Place.Compare) {
-		l, state := found[place], states[place]
+		l, state := found[place], states.Redriven(place)
 		lines := holdsLines(formats, l.format)
 		switch {
 		case l.unfit != nil:
 			plan.unfit++
 			plan.why = cmp.Or(plan.why, l.unfit)
+			continue
+		case taken[states.First(place)]:
+			plan.copies++
 			continue
 		case c.Again || state == kafka.NotRedriven:
 		case state == kafka.WasRedriven:
@@ -165,6 +176,7 @@ func (c *deadLettersRedriveCmd) plan(ctx context.Context, topic *kafka.DeadLette
 				plan.lines++
 			}
 		}
+		taken[states.First(place)] = true
 		plan.places = append(plan.places, place)
 		plan.to[printable(fmt.Sprintf("topic %s, format %s", l.topic, l.format))]++
 	}
@@ -184,6 +196,9 @@ func (p *redrivePlan) tell(w io.Writer) {
 	}
 	if p.again > 0 {
 		fmt.Fprintf(w, "%s redriven before, or perhaps; %d of them may hold log lines, which count once more\n", were(p.again), p.lines)
+	}
+	if p.copies > 0 {
+		fmt.Fprintf(w, "%d left out as copies: of each record one letter is redriven\n", p.copies)
 	}
 	if p.done > 0 {
 		fmt.Fprintf(w, "%s redriven before and left out: --again\n", were(p.done))

@@ -3,7 +3,6 @@ package kafka
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"strconv"
@@ -155,9 +154,10 @@ func (t *DeadLetterTopic) Close() { t.link.close() }
 
 // Scan yields the letters that are there, partition by partition, in the order
 // of offsets; those that were put since a time only, unless that is zero. It
-// returns what is said of them being redriven, and stops at yield's first error.
-func (t *DeadLetterTopic) Scan(ctx context.Context, since time.Time, yield func(*Letter) error) (map[Place]Redriven, error) {
-	states := map[Place]Redriven{}
+// returns which of them are copies and what is said of their being redriven, as far
+// as that was put since then as well, and stops at yield's first error.
+func (t *DeadLetterTopic) Scan(ctx context.Context, since time.Time, yield func(*Letter) error) (*States, error) {
+	states := newStates()
 	for partition := range t.partitions {
 		first, end, err := t.link.bounds(ctx, t.topic, partition)
 		if err == nil && !since.IsZero() {
@@ -167,10 +167,11 @@ func (t *DeadLetterTopic) Scan(ctx context.Context, since time.Time, yield func(
 			err = t.read(ctx, partition, first, end, func(r *delivery.Record) error {
 				place := Place{partition, r.Offset}
 				if mark := redriveMark(r); mark != "" {
-					remember(states, partition, mark, r.Value)
+					states.mark(partition, mark, r.Value)
 					return nil
 				}
 				l := letterOf(place, r)
+				states.letter(&l)
 				return yield(&l)
 			})
 		}
@@ -178,6 +179,7 @@ func (t *DeadLetterTopic) Scan(ctx context.Context, since time.Time, yield func(
 			return nil, fmt.Errorf("read topic %q: %w", t.topic, err)
 		}
 	}
+	states.settle()
 	return states, nil
 }
 
@@ -314,18 +316,3 @@ const (
 	redriveBegun = "begun"
 	redriveDone  = "done"
 )
-
-func remember(states map[Place]Redriven, partition int, mark string, value []byte) {
-	var offsets []int64
-	if json.Unmarshal(value, &offsets) != nil {
-		return // not a mark of ours
-	}
-	state := PerhapsRedriven
-	if mark == redriveDone {
-		state = WasRedriven
-	}
-	for _, offset := range offsets {
-		place := Place{partition, offset}
-		states[place] = max(states[place], state)
-	}
-}

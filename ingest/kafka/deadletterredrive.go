@@ -70,7 +70,7 @@ func (e *RedriveError) Error() string {
 	case WrittenNotNoted:
 		what = "written, which could not be noted"
 	}
-	return fmt.Sprintf("%d letters from %s on were %s to topic %q: %v", e.Letters, e.First, what, e.Topic, e.Err)
+	return fmt.Sprintf("of the letters from %s on %d %s to topic %q: %v", e.First, e.Letters, what, e.Topic, e.Err)
 }
 
 func (e *RedriveError) Unwrap() error { return e.Err }

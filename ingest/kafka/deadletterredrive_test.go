@@ -70,7 +70,7 @@ func (r *letterRig) scan(t *testing.T, since time.Time) (map[string]Letter, map[
 	}
 	said := map[string]Redriven{}
 	for value, l := range byValue {
-		said[value] = states[l.Place]
+		said[value] = states.Redriven(l.Place)
 	}
 	return byValue, said
 }
