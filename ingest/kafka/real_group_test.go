@@ -66,11 +66,8 @@ func TestRealRebalance(t *testing.T) {
 // range behind: the next appends exactly that one, whatever its own batches are.
 func TestRealPendingRange(t *testing.T) {
 	t.Parallel()
-	broker := kafkatest.Shared(t)
-	topic := broker.Topic(t, 1, nil)
-	c := config(t, broker.Addr(), kafka.Topic{Name: topic, Format: lines})
-	store := newMemory()
-	client := broker.Client(t)
+	broker, topic, c := oneTopic(t, 1, kafka.Topic{Format: lines})
+	store, client := newMemory(), broker.Client(t)
 	want := tokens("line", 0, 20)
 	produce(t, client, topic, 0, mapped(want, pushOne)...)
 
@@ -100,17 +97,12 @@ func TestRealPendingRange(t *testing.T) {
 // and told, for a chunk that was kept already must not be replaced by a part.
 func TestRealPendingRangeExpired(t *testing.T) {
 	t.Parallel()
-	broker := kafkatest.Shared(t)
-	topic := broker.Topic(t, 1, nil)
-	c := config(t, broker.Addr(), kafka.Topic{Name: topic, Format: lines})
-	store := newMemory()
-	client := broker.Client(t)
+	broker, topic, c := oneTopic(t, 1, kafka.Topic{Format: lines})
+	store, client := newMemory(), broker.Client(t)
 	pending := tokens("line", 0, 20)
 	produce(t, client, topic, 0, mapped(pending, pushOne)...)
 	leavePending(t, broker, &c, topic, store)
-	if err := broker.DeleteRecords(t.Context(), topic, 0, 8); err != nil {
-		t.Fatal(err)
-	}
+	deleteRecords(t, broker, topic, 8)
 	want := tokens("line", 20, 5)
 	produce(t, client, topic, 0, mapped(want, pushOne)...)
 	second := consume(t, store, c)
@@ -123,9 +115,7 @@ func TestRealPendingRangeExpired(t *testing.T) {
 // left behind by the others; when the append lands in the end, nothing is twice.
 func TestRealLateAppend(t *testing.T) {
 	t.Parallel()
-	broker := kafkatest.Shared(t)
-	topic := broker.Topic(t, 1, nil)
-	c := config(t, broker.Addr(), kafka.Topic{Name: topic, Format: lines})
+	broker, topic, c := oneTopic(t, 1, kafka.Topic{Format: lines})
 	c.RebalanceTimeout, c.BatchRecords = 2*time.Second, 4
 	store, client := newMemory(), broker.Client(t)
 	want := tokens("line", 0, 18)
@@ -211,13 +201,10 @@ func leavePending(t *testing.T, broker *kafkatest.Broker, c *kafka.Config, topic
 // it goes on by itself. The outage is longer than any time-out of the group.
 func TestRealStoreDown(t *testing.T) {
 	t.Parallel()
-	broker := kafkatest.Shared(t)
-	topic := broker.Topic(t, 2, nil)
-	c := config(t, broker.Addr(), kafka.Topic{Name: topic, Format: facts})
+	broker, topic, c := oneTopic(t, 2, kafka.Topic{Format: facts})
 	c.SessionTimeout, c.HeartbeatInterval, c.RebalanceTimeout = time.Second, 200*time.Millisecond, time.Second
 	c.AppendTimeout = 500 * time.Millisecond
-	store := newMemory()
-	client := broker.Client(t)
+	store, client := newMemory(), broker.Client(t)
 	want := tokens("up", 0, 20)
 	produce(t, client, topic, 0, mapped(want, fact)...)
 	m := consume(t, store, c)
@@ -260,9 +247,7 @@ func TestRealStoreDown(t *testing.T) {
 // A batch that the store refuses for itself is neither dropped nor passed over.
 func TestRealStoreRefuses(t *testing.T) {
 	t.Parallel()
-	broker := kafkatest.Shared(t)
-	topic := broker.Topic(t, 1, nil)
-	c := config(t, broker.Addr(), kafka.Topic{Name: topic, Format: facts})
+	broker, topic, c := oneTopic(t, 1, kafka.Topic{Format: facts})
 	store := newMemory()
 	store.setHook(func(context.Context, event.Batch) error { return errors.New("constraint of the test") })
 	want := tokens("fact", 0, 3)

@@ -237,6 +237,42 @@ func config(t *testing.T, addr string, topics ...kafka.Topic) kafka.Config {
 	return c
 }
 
+// oneTopic makes a topic, and a group that reads it as of says; the name in it is
+// set.
+func oneTopic(t *testing.T, partitions int, of kafka.Topic) (broker *kafkatest.Broker, topic string, c kafka.Config) {
+	t.Helper()
+	broker = kafkatest.Shared(t)
+	topic = broker.Topic(t, partitions, nil)
+	of.Name = topic
+	return broker, topic, config(t, broker.Addr(), of)
+}
+
+// createTopic makes a topic whose name is already known to a consumer.
+func createTopic(t *testing.T, broker *kafkatest.Broker, topic string, partitions int) {
+	t.Helper()
+	if err := broker.CreateTopic(t.Context(), topic, partitions, nil); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// recreateTopic deletes a topic and makes it anew, with one partition.
+func recreateTopic(t *testing.T, broker *kafkatest.Broker, topic string) {
+	t.Helper()
+	if err := broker.DeleteTopic(t.Context(), topic); err != nil {
+		t.Fatal(err)
+	}
+	createTopic(t, broker, topic, 1)
+}
+
+// deleteRecords deletes the records of the first partition that lie before an
+// offset; all with -1.
+func deleteRecords(t *testing.T, broker *kafkatest.Broker, topic string, before int64) {
+	t.Helper()
+	if err := broker.DeleteRecords(t.Context(), topic, 0, before); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // member is a consumer that runs.
 type member struct {
 	registry *prometheus.Registry

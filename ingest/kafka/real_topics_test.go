@@ -18,9 +18,7 @@ func TestRealTopicRecreated(t *testing.T) {
 	}{{facts, kafka.StartEarliest, fact}, {lines, kafka.StartLatest, pushOne}} {
 		t.Run(test.format+" "+test.start, func(t *testing.T) {
 			t.Parallel()
-			broker := kafkatest.Shared(t)
-			topic := broker.Topic(t, 1, nil)
-			c := config(t, broker.Addr(), kafka.Topic{Name: topic, Format: test.format, Start: test.start})
+			broker, topic, c := oneTopic(t, 1, kafka.Topic{Format: test.format, Start: test.start})
 			store := newMemory()
 			m := consume(t, store, c)
 			waitCommitted(t, &broker.Admin, &c, topic, 0, 0)
@@ -30,12 +28,7 @@ func TestRealTopicRecreated(t *testing.T) {
 			waitCommitted(t, &broker.Admin, &c, topic, 0, 50)
 
 			recreate := func(name string, n int) {
-				if err := broker.DeleteTopic(t.Context(), topic); err != nil {
-					t.Fatal(err)
-				}
-				if err := broker.CreateTopic(t.Context(), topic, 1, nil); err != nil {
-					t.Fatal(err)
-				}
+				recreateTopic(t, broker, topic)
 				added := tokens(name, 0, n)
 				produce(t, broker.Client(t), topic, 0, mapped(added, test.body)...)
 				want = append(want, added...)
@@ -54,9 +47,7 @@ func TestRealTopicRecreated(t *testing.T) {
 // deleted: the new one is read as one of which nothing was committed.
 func TestRealTopicRecreatedUnseen(t *testing.T) {
 	t.Parallel()
-	broker := kafkatest.Shared(t)
-	topic := broker.Topic(t, 1, nil)
-	c := config(t, broker.Addr(), kafka.Topic{Name: topic, Format: lines})
+	broker, topic, c := oneTopic(t, 1, kafka.Topic{Format: lines})
 	store := newMemory()
 	want := tokens("old", 0, 20)
 	produce(t, broker.Client(t), topic, 0, mapped(want, pushOne)...)
@@ -64,12 +55,7 @@ func TestRealTopicRecreatedUnseen(t *testing.T) {
 	store.waitFor(t, "before the topic is deleted", want)
 	waitCommitted(t, &broker.Admin, &c, topic, 0, 20)
 	m.stop(t)
-	if err := broker.DeleteTopic(t.Context(), topic); err != nil {
-		t.Fatal(err)
-	}
-	if err := broker.CreateTopic(t.Context(), topic, 1, nil); err != nil {
-		t.Fatal(err)
-	}
+	recreateTopic(t, broker, topic)
 	added := tokens("new", 0, 30)
 	produce(t, broker.Client(t), topic, 0, mapped(added, pushOne)...)
 	consume(t, store, c)
@@ -81,9 +67,7 @@ func TestRealTopicRecreatedUnseen(t *testing.T) {
 // read, and the gap is told.
 func TestRealRetentionPassed(t *testing.T) {
 	t.Parallel()
-	broker := kafkatest.Shared(t)
-	topic := broker.Topic(t, 1, nil)
-	c := config(t, broker.Addr(), kafka.Topic{Name: topic, Format: lines})
+	broker, topic, c := oneTopic(t, 1, kafka.Topic{Format: lines})
 	store, client := newMemory(), broker.Client(t)
 	all := tokens("line", 0, 40)
 	produce(t, client, topic, 0, mapped(all[:10], pushOne)...)
@@ -93,9 +77,7 @@ func TestRealRetentionPassed(t *testing.T) {
 	first.stop(t)
 
 	produce(t, client, topic, 0, mapped(all[10:], pushOne)...)
-	if err := broker.DeleteRecords(t.Context(), topic, 0, 25); err != nil {
-		t.Fatal(err)
-	}
+	deleteRecords(t, broker, topic, 25)
 	second := consume(t, store, c)
 	store.waitFor(t, "after retention passed 15 records", append(all[:10:10], all[25:]...))
 	waitCommitted(t, &broker.Admin, &c, topic, 0, 40)
@@ -105,9 +87,7 @@ func TestRealRetentionPassed(t *testing.T) {
 
 	// All is gone, up to the end.
 	produce(t, client, topic, 0, mapped(tokens("gone", 0, 5), pushOne)...)
-	if err := broker.DeleteRecords(t.Context(), topic, 0, -1); err != nil {
-		t.Fatal(err)
-	}
+	deleteRecords(t, broker, topic, -1)
 	third := consume(t, store, c)
 	waitCommitted(t, &broker.Admin, &c, topic, 0, 45)
 	last := tokens("last", 0, 3)
@@ -129,9 +109,7 @@ func TestRealTopicAppears(t *testing.T) {
 	store.waitFor(t, "while one topic does not exist", want)
 	m.waitLog(t, late)
 
-	if err := broker.CreateTopic(t.Context(), late, 2, nil); err != nil {
-		t.Fatal(err)
-	}
+	createTopic(t, broker, late, 2)
 	added := tokens("late", 0, 5)
 	produce(t, broker.Client(t), late, 1, mapped(added, fact)...)
 	want = append(want, added...)
@@ -155,9 +133,7 @@ func TestRealNoTopicYet(t *testing.T) {
 	store := newMemory()
 	m := consume(t, store, config(t, broker.Addr(), kafka.Topic{Name: topic, Format: lines}))
 	m.waitLog(t, topic)
-	if err := broker.CreateTopic(t.Context(), topic, 1, nil); err != nil {
-		t.Fatal(err)
-	}
+	createTopic(t, broker, topic, 1)
 	want := tokens("line", 0, 5)
 	produce(t, broker.Client(t), topic, 0, push(want...))
 	store.waitFor(t, "after the topic came", want)
@@ -181,9 +157,7 @@ func TestRealPartitionsAdded(t *testing.T) {
 			if err := broker.AddPartitions(t.Context(), topic, 3); err != nil {
 				t.Fatal(err)
 			}
-			if err := broker.CreateTopic(t.Context(), late, 1, nil); err != nil {
-				t.Fatal(err)
-			}
+			createTopic(t, broker, late, 1)
 			client := broker.Client(t)
 			added := tokens("late", 0, 5)
 			produce(t, client, late, 0, mapped(added, fact)...)
@@ -202,9 +176,7 @@ func TestRealPartitionsAdded(t *testing.T) {
 // Where reading begins when nothing is committed.
 func TestRealStartLatest(t *testing.T) {
 	t.Parallel()
-	broker := kafkatest.Shared(t)
-	topic := broker.Topic(t, 1, nil)
-	c := config(t, broker.Addr(), kafka.Topic{Name: topic, Format: facts, Start: kafka.StartLatest})
+	broker, topic, c := oneTopic(t, 1, kafka.Topic{Format: facts, Start: kafka.StartLatest})
 	store, client := newMemory(), broker.Client(t)
 	produce(t, client, topic, 0, mapped(tokens("before", 0, 5), fact)...)
 	m := consume(t, store, c)
@@ -235,12 +207,7 @@ func TestRealCompacted(t *testing.T) {
 	m.waitLog(t, compacted, "compact")
 	m.waitMetric(t, 1, "hindcast_kafka_refused_topics", "topic", compacted)
 
-	if err := broker.DeleteTopic(t.Context(), compacted); err != nil {
-		t.Fatal(err)
-	}
-	if err := broker.CreateTopic(t.Context(), compacted, 1, nil); err != nil {
-		t.Fatal(err)
-	}
+	recreateTopic(t, broker, compacted)
 	added := tokens("anew", 0, 3)
 	produce(t, broker.Client(t), compacted, 0, mapped(added, fact)...)
 	store.waitFor(t, "after the topic was made anew without compaction", append(want, added...))
