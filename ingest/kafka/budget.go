@@ -2,7 +2,9 @@ package kafka
 
 import (
 	"context"
+	"slices"
 	"sync"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 )
@@ -15,7 +17,9 @@ import (
 // Who needs more than is free waits for the others. They may wait as well, so
 // one partition at a time need not: it exceeds the budget by what it needs, and
 // ends the excess before another one may. It waits for nobody, so that what it
-// holds comes back, and all go on.
+// holds comes back, and all go on. Those that wait get it in the order in which
+// they came: what is given back goes to the first of them before anybody else can
+// take it.
 type budget struct {
 	// own is every partition's part, in bytes.
 	own int64
@@ -30,20 +34,35 @@ type budget struct {
 	over *share
 	// held is what all hold, and highest the most that was held at a time.
 	held, highest int64
-	// freed is closed when something was given back.
-	freed chan struct{}
+	// waiting is who waits, in the order in which they came. While there is anybody
+	// the budget is exceeded, so that nothing is free to others.
+	waiting []*waiter
+}
+
+// waiter is somebody who waits for memory.
+type waiter struct {
+	hold *hold
+	n    int64
+	// served is closed when it was taken.
+	served chan struct{}
 }
 
 func newBudget(total int64, partitions int, fetchBytes int64) *budget {
 	own := min(total/2/int64(max(partitions, 1)), fetchBytes)
-	return &budget{own: own, free: total - own*int64(partitions), freed: make(chan struct{})}
+	return &budget{own: own, free: total - own*int64(partitions)}
 }
 
 // share is what a partition holds of a budget.
 type share struct {
 	budget *budget
 	held   int64
+	// slow, which may be nil, is told when the partition has waited for memory for
+	// longer than slowWait, and when it got it; by the goroutine that waits.
+	slow func(waits bool)
 }
+
+// slowWait is how long a partition waits before that is told. A test sets it.
+var slowWait = 5 * time.Second
 
 // hold is memory that a partition holds for one purpose, and gives back at
 // once. Its methods may be called concurrently, also those of several holds of
@@ -62,7 +81,7 @@ func (h *hold) try(n int64) bool {
 }
 
 // exceed takes so many bytes more, if they are free or the partition may exceed
-// the budget. It does not wait.
+// the budget. It does not wait, and passes nobody who does: see serve.
 func (h *hold) exceed(n int64) bool {
 	b := h.share.budget
 	b.mu.Lock()
@@ -70,23 +89,54 @@ func (h *hold) exceed(n int64) bool {
 	return b.take(h, n, true)
 }
 
-// wait takes so many bytes more as soon as exceed does. The error is that of
-// ctx.
+// wait takes so many bytes more as soon as exceed does, and it is the partition's
+// turn. The error is that of ctx.
 func (h *hold) wait(ctx context.Context, n int64) error {
-	b := h.share.budget
-	for {
-		b.mu.Lock()
-		taken, freed := b.take(h, n, true), b.freed
-		b.mu.Unlock()
-		if taken {
-			return nil
-		}
+	if h.exceed(n) {
+		return nil
+	}
+	w := h.queue(n)
+	timer := time.NewTimer(slowWait)
+	defer timer.Stop()
+	for told := false; ; {
 		select {
-		case <-freed:
+		case <-w.served:
+			if told {
+				h.share.slow(false)
+			}
+			return nil
 		case <-ctx.Done():
+			w.leave()
 			return ctx.Err()
+		case <-timer.C:
+			if told = h.share.slow != nil; told {
+				h.share.slow(true)
+			}
 		}
 	}
+}
+
+// queue begins to wait for so many bytes more.
+func (h *hold) queue(n int64) *waiter {
+	b := h.share.budget
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	w := &waiter{hold: h, n: n, served: make(chan struct{})}
+	b.waiting = append(b.waiting, w)
+	b.serve()
+	return w
+}
+
+// leave ends waiting, and gives back what came meanwhile.
+func (w *waiter) leave() {
+	b := w.hold.share.budget
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if i := slices.Index(b.waiting, w); i >= 0 {
+		b.waiting = slices.Delete(b.waiting, i, i+1)
+		return
+	}
+	b.give(w.hold, w.n)
 }
 
 // upTo takes what is free, if that is at least so much, but not more than most.
@@ -153,14 +203,24 @@ func (b *budget) give(h *hold, n int64) {
 	s := h.share
 	back := max(0, s.held-b.own) - max(0, s.held-n-b.own)
 	b.count(h, -n)
-	if back == 0 {
-		return
-	}
 	if b.free += back; b.free >= 0 {
 		b.over = nil
 	}
-	close(b.freed)
-	b.freed = make(chan struct{})
+	b.serve()
+}
+
+// serve gives those that wait what there is. While the budget is exceeded only the
+// partition that does, and those that need no more than their own part, get any;
+// else the first in the queue may exceed it. So nobody is passed who could be
+// served.
+func (b *budget) serve() {
+	b.waiting = slices.DeleteFunc(b.waiting, func(w *waiter) bool {
+		if !b.take(w.hold, w.n, true) {
+			return false
+		}
+		close(w.served)
+		return true
+	})
 }
 
 func (b *budget) count(h *hold, n int64) {

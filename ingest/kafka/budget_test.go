@@ -3,6 +3,7 @@ package kafka
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -141,4 +142,114 @@ func TestBudgetGoesOnWhileOthersHold(t *testing.T) {
 			t.Error("a partition that holds nothing does not get its own part")
 		}
 	})
+}
+
+// TestBudgetServesInOrder: partitions that need more than is free get it in the
+// order in which they began to wait, one after another, whatever else is taken and
+// given back meanwhile; so each is served after as many turns of others as there
+// are others.
+func TestBudgetServesInOrder(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		partitions := rapid.IntRange(2, 6).Draw(t, "partitions")
+		b := newBudget(1000, partitions, 100)
+		holds := holdsOf(b, partitions)
+		waits := make([]*waiter, partitions)
+		var queue []int // of those that wait, in their order
+		passed := make([]int, partitions)
+		look := func() {
+			var left []int
+			for _, i := range queue {
+				select {
+				case <-waits[i].served:
+				default:
+					left = append(left, i)
+					continue
+				}
+				waits[i] = nil
+				if holds[i].share.held <= b.own {
+					continue // its own part nobody must wait for
+				}
+				if len(left) > 0 {
+					t.Fatalf("%d is served before %v, which waited longer", i, left)
+				}
+				passed[i] = 0
+				for _, other := range queue {
+					if waits[other] == nil {
+						continue
+					}
+					if passed[other]++; passed[other] >= partitions {
+						t.Fatalf("%d waits while others got %d turns", other, passed[other])
+					}
+				}
+			}
+			queue = left
+		}
+		for range rapid.IntRange(1, 60).Draw(t, "steps") {
+			i := rapid.IntRange(0, partitions-1).Draw(t, "partition")
+			n := rapid.Int64Range(1, 2000).Draw(t, "bytes")
+			switch what := rapid.IntRange(0, 4).Draw(t, "what"); {
+			case waits[i] != nil && what == 0:
+				waits[i].leave()
+				waits[i], queue = nil, slices.DeleteFunc(queue, func(q int) bool { return q == i })
+			case waits[i] != nil: // it cannot do anything else
+			case what <= 1:
+				holds[i].release()
+			case what == 2:
+				if holds[i].try(n) && len(queue) > 0 && holds[i].share.held > b.own && b.over != holds[i].share {
+					t.Fatalf("%d takes what others wait for", i)
+				}
+			case holds[i].exceed(n):
+			default:
+				waits[i] = holds[i].queue(n)
+				queue = append(queue, i)
+			}
+			look()
+			if len(queue) > 0 && b.over == nil {
+				t.Fatalf("%v wait, and nobody exceeds the budget", queue)
+			}
+		}
+		for len(queue) > 0 { // all give back what they have, and all are served
+			before := len(queue)
+			for i := range holds {
+				if waits[i] == nil {
+					holds[i].release()
+				}
+			}
+			if look(); len(queue) >= before {
+				t.Fatalf("%v wait for ever", queue)
+			}
+		}
+	})
+}
+
+// TestBudgetTellsOfLongWaits: who waits for long says so once, and says when it
+// goes on; who gives up says no more.
+func TestBudgetTellsOfLongWaits(t *testing.T) {
+	defer func(d time.Duration) { slowWait = d }(slowWait)
+	slowWait = time.Millisecond
+	holds := holdsOf(newBudget(100, 2, 50), 2)
+	told := make(chan bool, 10)
+	holds[1].share.slow = func(waits bool) { told <- waits }
+	if err := holds[1].wait(t.Context(), 10); err != nil || len(told) > 0 {
+		t.Fatalf("it did not wait and told %d things, error %v", len(told), err)
+	}
+	holds[0].exceed(1000)
+	ended := make(chan error)
+	ctx, cancel := context.WithCancel(t.Context())
+	go func() { ended <- holds[1].wait(ctx, 100) }()
+	if !<-told {
+		t.Error("it says that it goes on, and waits")
+	}
+	holds[0].release()
+	if err := <-ended; err != nil || <-told {
+		t.Errorf("it goes on and says that it waits, error %v", err)
+	}
+	holds[1].release()
+	holds[0].exceed(1000)
+	go func() { ended <- holds[1].wait(ctx, 100) }()
+	<-told
+	cancel()
+	if err := <-ended; err == nil || len(told) > 0 {
+		t.Errorf("it gave up with error %v and told %d things more", err, len(told))
+	}
 }

@@ -103,6 +103,53 @@ func TestMemoryBound(t *testing.T) {
 	}
 }
 
+// TestMemoryInTurns: where memory is short, no partition goes on for long while
+// others wait for it.
+func TestMemoryInTurns(t *testing.T) {
+	broker := &kafkatest.NewFake(t).Admin
+	const partitions, batches, records = 4, 20, 900
+	topic := broker.Topic(t, partitions, map[string]string{"max.message.bytes": "16000000"})
+	fill(t, broker, topic, partitions, batches, records, 1000, kgo.ZstdCompression())
+	_, fetchers := sharing(t, broker, topic, partitions, func(c *Config) {
+		c.Memory, c.FetchBytes, c.MaxDecompressed, c.BatchBytes = 1<<20, 64<<10, 2<<20, 128<<10
+	})
+	var mu sync.Mutex
+	var turns [partitions]int
+	most := 0 // turns of others while one had none
+	since := [partitions]int{}
+	var group sync.WaitGroup
+	for i, f := range fetchers {
+		group.Go(func() {
+			defer f.close()
+			for from := int64(0); from < batches*records; {
+				got, err := f.Fetch(t.Context(), from, 0)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				from = got.Next
+				mu.Lock()
+				turns[i]++
+				since[i] = 0
+				for other := range since {
+					if other != i && turns[other] < batches {
+						since[other]++
+						most = max(most, since[other])
+					}
+				}
+				mu.Unlock()
+				time.Sleep(time.Millisecond) // it is appended
+			}
+		})
+	}
+	group.Wait()
+	// A batch is eight portions, and three others are before it in the queue.
+	if most > 4*8*partitions {
+		t.Errorf("others had %d turns while one waited: %v in all", most, turns)
+	}
+	t.Logf("others had %d turns while one waited", most)
+}
+
 // TestMemoryOfOthersThatHang: partitions that hold all there is and more, because
 // what they returned is never done, do not stop one with batches that fit into
 // its part.

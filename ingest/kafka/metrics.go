@@ -1,6 +1,7 @@
 package kafka
 
 import (
+	"errors"
 	"strconv"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -32,7 +33,7 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		}, place),
 		paused: f.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "hindcast_kafka_paused",
-			Help: "1 while a partition waits because a step failed and will be tried again, else 0.",
+			Help: "1 while a partition waits because a step failed and will be tried again, or for memory for long, else 0.",
 		}, place),
 		committed: f.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "hindcast_kafka_committed_offset",
@@ -79,8 +80,10 @@ type partitionObserver struct {
 	metrics       *metrics
 	topic, format string
 	partition     string
-	report        func(err error)
-	failing       bool
+	// report is told why a partition waits, when that is another reason than was told
+	// last, and nil when it goes on.
+	report func(err error)
+	told   pauseReason
 }
 
 func (m *metrics) observe(topic, format string, partition int, report func(error)) *partitionObserver {
@@ -105,18 +108,52 @@ func (o *partitionObserver) Consumed(records, deadLetters int) {
 
 func (o *partitionObserver) Paused(err error) {
 	o.metrics.paused.WithLabelValues(o.topic, o.partition).Set(1)
-	if !o.failing {
+	if reason := reasonOf(err); o.told != reason {
+		o.told = reason
 		o.report(err)
 	}
-	o.failing = true
 }
 
 func (o *partitionObserver) Resumed() {
 	o.metrics.paused.WithLabelValues(o.topic, o.partition).Set(0)
-	if o.failing {
+	if o.told != notPaused {
+		o.told = notPaused
 		o.report(nil)
 	}
-	o.failing = false
+}
+
+// waitsForMemory tells that the partition has waited for memory for long, or has it
+// now.
+func (o *partitionObserver) waitsForMemory(waits bool) {
+	if waits {
+		o.Paused(errShortOfMemory)
+	} else {
+		o.Resumed()
+	}
+}
+
+var errShortOfMemory = errors.New("other partitions hold all that kafka.memory allows, or this one needs more than that and another one does as well")
+
+// pauseReason is why a partition waits, as far as the log tells reasons apart: a
+// batch that cannot be read must be told though its partition waits already, for a
+// broker that did not answer in time.
+type pauseReason uint8
+
+const (
+	notPaused pauseReason = iota
+	pausedByFailure
+	pausedByCorruption
+	pausedForMemory
+)
+
+func reasonOf(err error) pauseReason {
+	if _, corrupt := errors.AsType[*Corrupt](err); corrupt {
+		return pausedByCorruption
+	}
+	if errors.Is(err, errShortOfMemory) {
+		return pausedForMemory
+	}
+	return pausedByFailure
 }
 
 // lost takes away what is no longer known. Counters stay: what was not scraped

@@ -39,6 +39,8 @@ func (w *worker) run(ctx context.Context) {
 		switch {
 		case err == nil:
 			logger.Info("a partition goes on")
+		case errors.Is(err, errShortOfMemory):
+			logger.Warn("a partition waits for memory", "reason", err)
 		case c.options.Unavailable != nil && c.options.Unavailable(err):
 			logger.Warn("a partition waits for the store", "err", err)
 		default:
@@ -46,6 +48,7 @@ func (w *worker) run(ctx context.Context) {
 		}
 	})
 	defer observer.lost()
+	w.share.slow = observer.waitsForMemory
 	err := delivery.Run(ctx, delivery.Options{
 		Topic: w.topic, TopicID: w.id.String(), Partition: w.partition, Format: topic.Format,
 		Decode:        w.decode(topic, format),
