@@ -12,15 +12,7 @@ import (
 // until ctx ends. When ctx ends while the batch is being stored, it may be
 // stored or not.
 func (s *Store) Append(ctx context.Context, batch event.Batch) error {
-	leave, err := s.life.Enter()
-	if err != nil {
-		return fmt.Errorf("append: %w", err)
-	}
-	defer leave()
-	if err := s.writer.append(ctx, &batch); err != nil {
-		return fmt.Errorf("append: %w", err)
-	}
-	return nil
+	return s.life.During("append", func() error { return s.writer.append(ctx, &batch) })
 }
 
 // rowOverhead is about what a row takes in memory beside its texts, in bytes.

@@ -8,12 +8,7 @@ import (
 
 	"github.com/hindcast/hindcast/ingest/event"
 	"github.com/hindcast/hindcast/storage"
-	"github.com/hindcast/hindcast/storage/internal/cursor"
-)
-
-const (
-	defaultAsides = 100
-	maxAsides     = 1000
+	"github.com/hindcast/hindcast/storage/internal/facts"
 )
 
 // Asides implements [storage.Facts]. A page holds 1,000 at most.
@@ -23,41 +18,28 @@ func (s *Store) Asides(ctx context.Context, place string, limit int) (storage.As
 		return storage.AsidePage{}, fmt.Errorf("asides: %w", err)
 	}
 	defer end()
-	page, err := s.asides(ctx, place, limit)
+	page, err := facts.Asides(s.cursors(), place, limit, nanos, func(behind *facts.AsidePlace, n int) ([]event.Aside, error) {
+		return s.asides(ctx, behind, n)
+	})
 	if err != nil {
 		return storage.AsidePage{}, fmt.Errorf("asides: %w", err)
 	}
 	return page, nil
 }
 
-func (s *Store) asides(ctx context.Context, place string, limit int) (page storage.AsidePage, err error) {
-	if limit <= 0 {
-		limit = defaultAsides
-	}
-	limit = min(limit, maxAsides)
+// asides reads the first of what was set aside behind a place, the latest first;
+// nil is the start.
+func (s *Store) asides(ctx context.Context, behind *facts.AsidePlace, limit int) (list []event.Aside, err error) {
 	before := "true"
-	if place != "" {
-		fields, err := s.parseListCursor(cursorAsides, 8+16, place)
-		if err != nil {
-			return page, err
-		}
-		at, id := nanoLiteral(cursor.Int64(fields)), idLiteral(event.ID(fields[8:]))
-		before = fmt.Sprintf("(received_at < %[1]s OR received_at = %[1]s AND id < %[2]s)", at, id)
+	if behind != nil {
+		before = fmt.Sprintf("(received_at < %[1]s OR received_at = %[1]s AND id < %[2]s)", nanoLiteral(behind.At), idLiteral(behind.ID))
 	}
-	err = s.rows(ctx, asidesQuery(before, limit+1), func(r driver.Rows) error {
+	err = s.rows(ctx, asidesQuery(before, limit), func(r driver.Rows) error {
 		a, err := scanAside(r)
-		page.Asides = append(page.Asides, a)
+		list = append(list, a)
 		return err
 	})
-	if err != nil {
-		return page, err
-	}
-	if len(page.Asides) > limit {
-		page.Asides = page.Asides[:limit]
-		last := page.Asides[limit-1]
-		page.Next = s.listCursor(cursorAsides, append(cursor.PutInt64(nil, nanos(last.ReceivedAt)), last.ID[:]...))
-	}
-	return page, nil
+	return list, err
 }
 
 // asidesQuery chooses by the narrow columns and reads the wide ones of what was

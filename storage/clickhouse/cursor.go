@@ -9,23 +9,8 @@ import (
 	"github.com/hindcast/hindcast/storage/internal/cursor"
 )
 
-// The kinds of cursors.
-const (
-	cursorFeed      = 'f'
-	cursorLines     = 'l'
-	cursorAsides    = 'a'
-	cursorIncidents = 'i'
-)
-
-// listCursor is the cursor of a list: a kind, and the fields of the last row that
-// was shown. Another store's is refused.
-func (s *Store) listCursor(kind byte, fields []byte) string { return s.cursors().Encode(kind, fields) }
-
-// parseListCursor returns the fields, which must be of the given size.
-func (s *Store) parseListCursor(kind byte, size int, text string) ([]byte, error) {
-	return s.cursors().Decode(kind, size, text)
-}
-
+// cursors makes those of the feed, and those of lists, which hold the fields of
+// the last row that was shown.
 func (s *Store) cursors() cursor.Codec {
 	return cursor.New(binary.BigEndian.AppendUint64(nil, s.identity))
 }
@@ -63,14 +48,14 @@ func (s *Store) feedCursor(p feedPosition) storage.Cursor {
 	for _, batch := range batches {
 		b = binary.BigEndian.AppendUint64(b, batch)
 	}
-	return storage.Cursor(s.cursors().Encode(cursorFeed, b))
+	return storage.Cursor(s.cursors().Encode(cursor.Feed, b))
 }
 
 func (s *Store) parseFeedCursor(c storage.Cursor) (feedPosition, error) {
 	if c == "" {
 		return feedPosition{}, nil
 	}
-	b, err := s.cursors().Decode(cursorFeed, cursor.Any, string(c))
+	b, err := s.cursors().Decode(cursor.Feed, cursor.Any, string(c))
 	if err != nil {
 		return feedPosition{}, err
 	}

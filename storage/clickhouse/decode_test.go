@@ -10,6 +10,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/hindcast/hindcast/ingest/event"
+	"github.com/hindcast/hindcast/storage/internal/cursor"
 )
 
 func TestSetOf(t *testing.T) {
@@ -115,7 +116,7 @@ func TestLinesAreBoundedInBytes(t *testing.T) {
 			}
 			return
 		}
-		fields, err := s.parseListCursor(cursorLines, linePlaceSize, page.Next)
+		fields, err := s.cursors().Decode(cursor.Lines, linePlaceSize, page.Next)
 		if err != nil {
 			t.Fatal(err)
 		}

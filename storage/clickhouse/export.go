@@ -5,14 +5,12 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"slices"
 
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
 
 	"github.com/hindcast/hindcast/ingest/event"
 	"github.com/hindcast/hindcast/storage"
-	"github.com/hindcast/hindcast/storage/internal/cursor"
-	"github.com/hindcast/hindcast/storage/internal/lifetime"
+	"github.com/hindcast/hindcast/storage/internal/exporting"
 )
 
 var _ storage.Exporter = (*Store)(nil)
@@ -58,60 +56,19 @@ func (s *Store) ExportSize(ctx context.Context) (storage.ExportSize, error) {
 // chunks in that of their first second: what lies near in time is read together,
 // and written together where it goes.
 func (s *Store) Export(ctx context.Context, position string, yield func(event.Batch, string) error) error {
-	leave, err := s.life.Enter()
-	if err != nil {
-		return fmt.Errorf("export: %w", err)
-	}
-	defer leave()
-	if err := s.export(ctx, position, yield); err != nil {
-		return fmt.Errorf("export: %w", err)
-	}
-	return nil
-}
-
-// exportPart is one part of an export: run yields what comes after a place,
-// with the place behind it.
-type exportPart struct {
-	name string
-	run  func(ctx context.Context, after string, yield func(event.Batch, string) error) error
+	return s.life.During("export", func() error { return s.export(ctx, position, yield) })
 }
 
 func (s *Store) export(ctx context.Context, position string, yield func(event.Batch, string) error) error {
-	parts := []exportPart{
-		{"events", s.paged(s.exportEvents)},
-		{"observations", s.paged(s.exportObservations)},
-		{"asides", s.paged(s.exportAsides)},
-		{"chunks", s.exportChunks},
-		{"orphans", s.exportOrphans},
-		{"pinned", s.paged(s.exportPinned)},
+	parts := []exporting.Part{
+		{Name: "events", Run: s.paged(s.exportEvents)},
+		{Name: "observations", Run: s.paged(s.exportObservations)},
+		{Name: "asides", Run: s.paged(s.exportAsides)},
+		{Name: "chunks", Run: s.exportChunks},
+		{Name: "orphans", Run: s.exportOrphans},
+		{Name: "pinned", Run: s.paged(s.exportPinned)},
 	}
-	name, after, err := cursor.ParsePosition(s.Identity(), position)
-	if err != nil {
-		return err
-	}
-	first := slices.IndexFunc(parts, func(p exportPart) bool { return p.name == name })
-	if name == "" {
-		first = 0
-	}
-	if first < 0 {
-		return storage.ErrBadCursor
-	}
-	for _, part := range parts[first:] {
-		err := part.run(ctx, after, func(b event.Batch, place string) error {
-			if s.life.Ended() {
-				return lifetime.ErrClosed
-			}
-			if len(b.Events)+len(b.Observations)+len(b.Asides)+len(b.Chunks) == 0 {
-				return nil
-			}
-			return yield(b, cursor.Position(s.Identity(), part.name, place))
-		})
-		if err != nil {
-			return fmt.Errorf("%s: %w", part.name, err)
-		}
-		after = ""
-	}
-	return nil
+	return exporting.Export(ctx, &s.life, s.Identity(), parts, position, yield)
 }
 
 // paged makes a part of a function that fills a batch with what comes after an

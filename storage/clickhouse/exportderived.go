@@ -11,7 +11,7 @@ import (
 
 	"github.com/hindcast/hindcast/ingest/event"
 	"github.com/hindcast/hindcast/storage"
-	"github.com/hindcast/hindcast/storage/internal/cursor"
+	"github.com/hindcast/hindcast/storage/internal/exporting"
 	"github.com/hindcast/hindcast/storage/internal/lifetime"
 )
 
@@ -20,15 +20,7 @@ const exportIncidents = 50
 
 // ExportDerived implements [storage.Exporter].
 func (s *Store) ExportDerived(ctx context.Context, position string, yield func([]storage.Derived, string) error) error {
-	leave, err := s.life.Enter()
-	if err != nil {
-		return fmt.Errorf("export timelines: %w", err)
-	}
-	defer leave()
-	if err := s.exportDerived(ctx, position, yield); err != nil {
-		return fmt.Errorf("export timelines: %w", err)
-	}
-	return nil
+	return s.life.During("export timelines", func() error { return s.exportDerived(ctx, position, yield) })
 }
 
 // publishedAs is a revision and when it was published, by the engine's clock in
@@ -42,13 +34,9 @@ type publishedAs struct {
 func (p *publishedAs) place() string { return fmt.Sprintf("%d_%d_%x", p.at, p.key.seq, p.incident[:]) }
 
 func (s *Store) exportDerived(ctx context.Context, position string, yield func([]storage.Derived, string) error) error {
-	const part = "derived"
-	name, place, err := cursor.ParsePosition(s.Identity(), position)
+	place, err := exporting.ParseDerived(s.Identity(), position)
 	if err != nil {
 		return err
-	}
-	if name != "" && name != part {
-		return storage.ErrBadCursor
 	}
 	list, err := s.publications(ctx, place)
 	if err != nil {
@@ -64,7 +52,7 @@ func (s *Store) exportDerived(ctx context.Context, position string, yield func([
 			return err
 		}
 		if len(batch) > 0 {
-			if err := yield(batch, cursor.Position(s.Identity(), part, list[n-1].place())); err != nil {
+			if err := yield(batch, exporting.DerivedPosition(s.Identity(), list[n-1].place())); err != nil {
 				return err
 			}
 		}

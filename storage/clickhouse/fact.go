@@ -10,6 +10,7 @@ import (
 
 	"github.com/hindcast/hindcast/ingest/event"
 	"github.com/hindcast/hindcast/storage"
+	"github.com/hindcast/hindcast/storage/internal/facts"
 	"github.com/hindcast/hindcast/storage/internal/tally"
 )
 
@@ -21,17 +22,7 @@ func (s *Store) Fact(ctx context.Context, id event.ID) (storage.Fact, error) {
 		return storage.Fact{}, fmt.Errorf("fact: %w", err)
 	}
 	defer end()
-	for _, find := range []func(context.Context, event.ID) (storage.Fact, error){s.event, s.observation, s.logOrPinned} {
-		f, err := find(ctx, id)
-		if errors.Is(err, storage.ErrNotFound) {
-			continue
-		}
-		if err != nil {
-			return storage.Fact{}, fmt.Errorf("fact %s: %w", id, err)
-		}
-		return f, nil
-	}
-	return storage.Fact{}, fmt.Errorf("fact %s: %w", id, storage.ErrNotFound)
+	return facts.Find(ctx, id, s.event, s.observation, s.logOrPinned)
 }
 
 func (s *Store) event(ctx context.Context, id event.ID) (f storage.Fact, err error) {
@@ -85,20 +76,20 @@ const secondsAtOnce = 500
 // logFacts sums what logs said, for those IDs that name it. There is no row for
 // a log fact: an ID begins with its second, whose keys are read and named.
 func (s *Store) logFacts(ctx context.Context, ids []event.ID) (map[event.ID]*storage.LogFact, error) {
-	facts := tally.NewFacts(ids)
-	for seconds := range slices.Chunk(facts.Seconds(), secondsAtOnce) {
-		if err := s.addLogs(ctx, facts, seconds); err != nil {
+	sums := tally.NewFacts(ids)
+	for seconds := range slices.Chunk(sums.Seconds(), secondsAtOnce) {
+		if err := s.addLogs(ctx, sums, seconds); err != nil {
 			return nil, fmt.Errorf("sum logs: %w", err)
 		}
 	}
-	return facts.Sums(), nil
+	return sums.Sums(), nil
 }
 
-func (s *Store) addLogs(ctx context.Context, facts *tally.Facts, seconds []int64) error {
+func (s *Store) addLogs(ctx context.Context, sums *tally.Facts, seconds []int64) error {
 	var keys []event.CountKey
 	err := s.rows(ctx, logKeysQuery(seconds), func(r driver.Rows) error {
 		key, err := scanCountKey(r)
-		if err == nil && facts.Wants(&key) {
+		if err == nil && sums.Wants(&key) {
 			keys = append(keys, key)
 		}
 		return err
@@ -110,7 +101,7 @@ func (s *Store) addLogs(ctx context.Context, facts *tally.Facts, seconds []int64
 		err := s.rows(ctx, logsQuery(some), func(r driver.Rows) error {
 			c, receivedAt, err := scanCount(r)
 			if err == nil {
-				facts.Add(&c, receivedAt)
+				sums.Add(&c, receivedAt)
 			}
 			return err
 		})

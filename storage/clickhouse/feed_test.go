@@ -14,6 +14,7 @@ import (
 	"github.com/hindcast/hindcast/ingest/event"
 	"github.com/hindcast/hindcast/storage"
 	"github.com/hindcast/hindcast/storage/clickhouse/enginetest"
+	"github.com/hindcast/hindcast/storage/internal/cursor"
 )
 
 var began = time.Date(2026, 3, 14, 9, 26, 53, 123_456_789, time.UTC)
@@ -357,7 +358,7 @@ func TestFeedCursorsThatAreRefused(t *testing.T) {
 	for name, c := range map[string]storage.Cursor{
 		"another store's":         b.feedCursor(feedPosition{low: time.Now().UnixMicro()}),
 		"from before the journal": old,
-		"a list's":                storage.Cursor(a.listCursor(cursorLines, make([]byte, 16))),
+		"a list's":                storage.Cursor(a.cursors().Encode(cursor.Lines, make([]byte, 16))),
 		"cut":                     tip[:len(tip)-1],
 	} {
 		if _, next, err := a.Since(t.Context(), c, 1); !errors.Is(err, storage.ErrBadCursor) || next != c {
@@ -370,7 +371,7 @@ func FuzzFeedCursor(f *testing.F) {
 	s := &Store{identity: 42}
 	f.Add(string(s.feedCursor(feedPosition{low: time.Now().UnixMicro(), high: time.Now().UnixMicro(), seen: map[uint64]bool{1: true, 1 << 63: true}})))
 	f.Add(string(s.feedCursor(feedPosition{})))
-	f.Add(s.listCursor(cursorFeed, nil))
+	f.Add(s.cursors().Encode(cursor.Feed, nil))
 	f.Add("AAAAAAAA")
 	f.Add("")
 	f.Fuzz(func(t *testing.T, text string) {

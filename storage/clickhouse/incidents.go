@@ -160,7 +160,7 @@ func (s *Store) incidents(ctx context.Context, q storage.IncidentQuery) (page st
 }
 
 func (s *Store) parseIncidentCursor(text string) (p incidentPlace, err error) {
-	fields, err := s.parseListCursor(cursorIncidents, incidentCursorBytes, text)
+	fields, err := s.cursors().Decode(cursor.Incidents, incidentCursorBytes, text)
 	if err != nil {
 		return p, err
 	}
@@ -171,7 +171,7 @@ func (s *Store) parseIncidentCursor(text string) (p incidentPlace, err error) {
 
 func (s *Store) incidentCursor(p incidentPlace) string {
 	fields := cursor.PutInt64(cursor.PutInt64(nil, p.asOf), p.startedAt)
-	return s.listCursor(cursorIncidents, append(fields, p.id[:]...))
+	return s.cursors().Encode(cursor.Incidents, append(fields, p.id[:]...))
 }
 
 // listIncidents finds incidents behind a place whose IDs are not older than

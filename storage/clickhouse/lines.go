@@ -49,7 +49,7 @@ func (s *Store) lines(ctx context.Context, q storage.LineQuery) (storage.LinePag
 		r.to = nanos(q.To)
 	}
 	if q.Cursor != "" {
-		fields, err := s.parseListCursor(cursorLines, linePlaceSize, q.Cursor)
+		fields, err := s.cursors().Decode(cursor.Lines, linePlaceSize, q.Cursor)
 		if err != nil {
 			return storage.LinePage{}, err
 		}
@@ -222,5 +222,5 @@ func (r *lineReader) page() storage.LinePage {
 		return storage.LinePage{Lines: r.lines}
 	}
 	last := len(r.lines) - 1
-	return storage.LinePage{Lines: r.lines[:last], Next: r.s.listCursor(cursorLines, r.places[last-1].encode())}
+	return storage.LinePage{Lines: r.lines[:last], Next: r.s.cursors().Encode(cursor.Lines, r.places[last-1].encode())}
 }

@@ -10,6 +10,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/hindcast/hindcast/ingest/event"
+	"github.com/hindcast/hindcast/storage/internal/facts"
 )
 
 // drawSighting draws a sighting of one alert. Values come from small ranges, so
@@ -98,7 +99,7 @@ func TestEngineMergesAsObservationsDo(t *testing.T) {
 		shuffled = append(shuffled, shuffled[0])
 		for len(shuffled) > 0 {
 			size := rapid.IntRange(1, min(3, len(shuffled))).Draw(rt, "batch")
-			for _, in := range observationInserts(joinObservations(shuffled[:size])) {
+			for _, in := range observationInserts(facts.JoinObservations(shuffled[:size])) {
 				if err := s.insert(t.Context(), newToken(), in); err != nil {
 					rt.Fatal(err)
 				}

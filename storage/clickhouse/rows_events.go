@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/hindcast/hindcast/ingest/event"
+	"github.com/hindcast/hindcast/storage/internal/facts"
 )
 
 var eventsTable = []insertColumn{
@@ -66,21 +67,11 @@ func eventInserts(events []eventRow) []tableInsert {
 // joinEvents keeps, of events with one ID, the first one's content and the
 // least time of receipt.
 func joinEvents(list []eventRow) []eventRow {
-	if len(list) < 2 {
-		return list
-	}
-	joined := make([]eventRow, 0, len(list))
-	where := make(map[event.ID]int, len(list))
-	for _, e := range list {
-		i, known := where[e.event.ID]
-		if !known {
-			where[e.event.ID] = len(joined)
-			joined = append(joined, e)
-			continue
-		}
-		if e.event.ReceivedAt.Before(joined[i].event.ReceivedAt) {
-			joined[i].event.ReceivedAt = e.event.ReceivedAt
-		}
-	}
-	return joined
+	return facts.Join(list,
+		func(e *eventRow) event.ID { return e.event.ID },
+		func(first, again *eventRow) {
+			if again.event.ReceivedAt.Before(first.event.ReceivedAt) {
+				first.event.ReceivedAt = again.event.ReceivedAt
+			}
+		})
 }

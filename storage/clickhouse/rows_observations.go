@@ -71,25 +71,6 @@ func observationInserts(list []event.Observation) []tableInsert {
 	return inserts("observations", observationsTable, rows.blocks((*observationRows).columns))
 }
 
-// joinObservations merges the sightings of one alert.
-func joinObservations(list []event.Observation) []event.Observation {
-	if len(list) < 2 {
-		return list
-	}
-	joined := make([]event.Observation, 0, len(list))
-	where := make(map[event.ID]int, len(list))
-	for _, o := range list {
-		id := o.ID()
-		if i, known := where[id]; known {
-			joined[i] = joined[i].Merge(o)
-			continue
-		}
-		where[id] = len(joined)
-		joined = append(joined, o)
-	}
-	return joined
-}
-
 // pairsOf is a set of labels as a tuple: whether it is empty, and its names and
 // values in turn.
 func pairsOf(l event.Labels) []any {

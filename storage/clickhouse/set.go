@@ -10,6 +10,7 @@ import (
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
 
 	"github.com/hindcast/hindcast/ingest/event"
+	"github.com/hindcast/hindcast/storage/internal/facts"
 )
 
 // insertSet is what waiting batches become together: facts that are told of
@@ -37,7 +38,7 @@ func newInsertSet(batches []*encodedBatch) *insertSet {
 			set.chunks = append(set.chunks, c)
 		}
 	}
-	set.events, set.observations = joinEvents(set.events), joinObservations(set.observations)
+	set.events, set.observations = joinEvents(set.events), facts.JoinObservations(set.observations)
 	return &set
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/hindcast/hindcast/ingest/event"
+	"github.com/hindcast/hindcast/storage/internal/facts"
 )
 
 // Append implements [storage.Facts]. Encoding and compressing is done here, by
@@ -57,7 +58,7 @@ type chunkRow struct {
 const rowOverhead = 200
 
 func encodeBatch(b *event.Batch) (*encodedBatch, error) {
-	w := &encodedBatch{observations: mergeSame(b.Observations), asides: b.Asides}
+	w := &encodedBatch{observations: facts.JoinObservations(b.Observations), asides: b.Asides}
 	for i := range b.Events {
 		row, err := encodeEvent(&b.Events[i])
 		if err != nil {

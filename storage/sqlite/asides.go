@@ -8,12 +8,7 @@ import (
 
 	"github.com/hindcast/hindcast/ingest/event"
 	"github.com/hindcast/hindcast/storage"
-	"github.com/hindcast/hindcast/storage/internal/cursor"
-)
-
-const (
-	defaultAsides = 100
-	maxAsides     = 1000
+	"github.com/hindcast/hindcast/storage/internal/facts"
 )
 
 // Asides implements [storage.Facts]. A page holds 1,000 at most.
@@ -23,30 +18,26 @@ func (s *Store) Asides(ctx context.Context, place string, limit int) (storage.As
 		return storage.AsidePage{}, fmt.Errorf("asides: %w", err)
 	}
 	defer leave()
-	page, err := s.asides(ctx, place, limit)
+	page, err := facts.Asides(s.cursors(), place, limit, nanos, func(behind *facts.AsidePlace, n int) ([]event.Aside, error) {
+		return s.asides(ctx, behind, n)
+	})
 	if err != nil {
 		return storage.AsidePage{}, fmt.Errorf("asides: %w", err)
 	}
 	return page, nil
 }
 
-func (s *Store) asides(ctx context.Context, place string, limit int) (page storage.AsidePage, err error) {
-	if limit <= 0 {
-		limit = defaultAsides
-	}
-	limit = min(limit, maxAsides)
+// asides reads the first of what was set aside behind a place, the latest first;
+// nil is the start.
+func (s *Store) asides(ctx context.Context, behind *facts.AsidePlace, limit int) (list []event.Aside, err error) {
 	before, beforeID := int64(math.MaxInt64), []byte{0xff}
-	if place != "" {
-		fields, err := s.parseListCursor(cursorAsides, 8+16, place)
-		if err != nil {
-			return page, err
-		}
-		before, beforeID = cursor.Int64(fields), fields[8:]
+	if behind != nil {
+		before, beforeID = behind.At, behind.ID[:]
 	}
 	rows, err := s.rows(ctx, `SELECT id, received_at, road, class, reason, raw FROM asides
-		WHERE (received_at, id) < (?, ?) ORDER BY received_at DESC, id DESC LIMIT ?`, before, beforeID, limit+1)
+		WHERE (received_at, id) < (?, ?) ORDER BY received_at DESC, id DESC LIMIT ?`, before, beforeID, limit)
 	if err != nil {
-		return page, err
+		return nil, err
 	}
 	err = each(rows, func(r *sql.Rows) error {
 		var a event.Aside
@@ -57,16 +48,8 @@ func (s *Store) asides(ctx context.Context, place string, limit int) (page stora
 		}
 		a.ID, a.ReceivedAt = event.ID(id), timeOf(receivedAt)
 		a.Raw, err = unpack(raw)
-		page.Asides = append(page.Asides, a)
+		list = append(list, a)
 		return err
 	})
-	if err != nil {
-		return page, classify(err)
-	}
-	if len(page.Asides) > limit {
-		page.Asides = page.Asides[:limit]
-		last := page.Asides[limit-1]
-		page.Next = s.listCursor(cursorAsides, append(cursor.PutInt64(nil, nanos(last.ReceivedAt)), last.ID[:]...))
-	}
-	return page, nil
+	return list, classify(err)
 }

@@ -29,19 +29,6 @@ func (s *Store) parseFeedCursor(c storage.Cursor, tip int64) (int64, error) {
 	return seq, nil
 }
 
-// The cursors of lists are a kind, the fields of the last row that was shown,
-// and a checksum over them and the data's name.
-const (
-	cursorLines     = 'l'
-	cursorAsides    = 'a'
-	cursorIncidents = 'i'
-)
-
-func (s *Store) listCursor(kind byte, fields []byte) string {
-	return cursor.New(s.identity[:]).Encode(kind, fields)
-}
-
-// parseListCursor returns the fields, which must be of the given size.
-func (s *Store) parseListCursor(kind byte, size int, text string) ([]byte, error) {
-	return cursor.New(s.identity[:]).Decode(kind, size, text)
-}
+// cursors makes those of lists, which hold the fields of the last row that was
+// shown.
+func (s *Store) cursors() cursor.Codec { return cursor.New(s.identity[:]) }

@@ -6,13 +6,11 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"slices"
 	"strconv"
 
 	"github.com/hindcast/hindcast/ingest/event"
 	"github.com/hindcast/hindcast/storage"
-	"github.com/hindcast/hindcast/storage/internal/cursor"
-	"github.com/hindcast/hindcast/storage/internal/lifetime"
+	"github.com/hindcast/hindcast/storage/internal/exporting"
 )
 
 var _ storage.Exporter = (*Store)(nil)
@@ -49,73 +47,42 @@ func (s *Store) ExportSize(ctx context.Context) (storage.ExportSize, error) {
 // one that changes meanwhile gets a new one, behind the others, so it is not
 // missed. No transaction is held open between batches.
 func (s *Store) Export(ctx context.Context, position string, yield func(event.Batch, string) error) error {
-	leave, err := s.life.Enter()
-	if err != nil {
-		return fmt.Errorf("export: %w", err)
-	}
-	defer leave()
-	if err := s.export(ctx, position, yield); err != nil {
-		return fmt.Errorf("export: %w", err)
-	}
-	return nil
-}
-
-// exportPart is one part of an export. load fills a batch with what comes
-// after a place and returns the place behind it.
-type exportPart struct {
-	name string
-	load func(ctx context.Context, after string, b *event.Batch) (string, error)
+	return s.life.During("export", func() error { return s.export(ctx, position, yield) })
 }
 
 func (s *Store) export(ctx context.Context, position string, yield func(event.Batch, string) error) error {
-	parts := []exportPart{
-		{"events", bySeq(s.exportEvents)},
-		{"observations", bySeq(s.exportObservations)},
-		{"asides", bySeq(s.exportAsides)},
-		{"chunks", bySeq(s.exportChunks)},
-		{"pinned", s.exportPinned},
+	parts := []exporting.Part{
+		{Name: "events", Run: bySeq(s.exportEvents)},
+		{Name: "observations", Run: bySeq(s.exportObservations)},
+		{Name: "asides", Run: bySeq(s.exportAsides)},
+		{Name: "chunks", Run: bySeq(s.exportChunks)},
+		{Name: "pinned", Run: paged(s.exportPinned)},
 	}
-	name, after, err := cursor.ParsePosition(s.Identity(), position)
-	if err != nil {
-		return err
-	}
-	first := slices.IndexFunc(parts, func(p exportPart) bool { return p.name == name })
-	if name == "" {
-		first = 0
-	}
-	if first < 0 {
-		return storage.ErrBadCursor
-	}
-	for _, part := range parts[first:] {
-		for {
-			if s.life.Ended() {
-				return lifetime.ErrClosed
-			}
-			var b event.Batch
-			next, err := part.load(ctx, after, &b)
-			if err != nil {
-				return fmt.Errorf("%s: %w", part.name, err)
-			}
-			if next == after {
-				break
-			}
-			after = next
-			if len(b.Events)+len(b.Observations)+len(b.Asides)+len(b.Chunks) == 0 {
-				continue
-			}
-			if err := yield(b, cursor.Position(s.Identity(), part.name, after)); err != nil {
-				return err
-			}
-		}
-		after = ""
-	}
-	return nil
+	return exporting.Export(ctx, &s.life, s.Identity(), parts, position, yield)
 }
 
-// bySeq makes a part of a function whose places are numbers. It returns the
-// number that it was given when there is nothing behind it.
-func bySeq(load func(context.Context, int64, *event.Batch) (int64, error)) func(context.Context, string, *event.Batch) (string, error) {
-	return func(ctx context.Context, place string, b *event.Batch) (string, error) {
+// paged makes a part of a function that fills a batch with what comes after a
+// place and returns the place behind it, or the one it was given when there is
+// nothing more.
+func paged(load func(context.Context, string, *event.Batch) (string, error)) func(context.Context, string, func(event.Batch, string) error) error {
+	return func(ctx context.Context, after string, yield func(event.Batch, string) error) error {
+		for {
+			var b event.Batch
+			next, err := load(ctx, after, &b)
+			if err != nil || next == after {
+				return err
+			}
+			if err := yield(b, next); err != nil {
+				return err
+			}
+			after = next
+		}
+	}
+}
+
+// bySeq makes a part of a function like that whose places are numbers.
+func bySeq(load func(context.Context, int64, *event.Batch) (int64, error)) func(context.Context, string, func(event.Batch, string) error) error {
+	return paged(func(ctx context.Context, place string, b *event.Batch) (string, error) {
 		after, err := parseSeq(place)
 		if err != nil {
 			return "", err
@@ -125,7 +92,7 @@ func bySeq(load func(context.Context, int64, *event.Batch) (int64, error)) func(
 			return place, err
 		}
 		return strconv.FormatInt(next, 10), nil
-	}
+	})
 }
 
 func parseSeq(place string) (int64, error) {

@@ -10,7 +10,7 @@ import (
 
 	"github.com/hindcast/hindcast/ingest/event"
 	"github.com/hindcast/hindcast/storage"
-	"github.com/hindcast/hindcast/storage/internal/cursor"
+	"github.com/hindcast/hindcast/storage/internal/exporting"
 )
 
 // exportIncidents is how many timelines a batch of an export has at most.
@@ -18,25 +18,13 @@ const exportIncidents = 50
 
 // ExportDerived implements [storage.Exporter].
 func (s *Store) ExportDerived(ctx context.Context, position string, yield func([]storage.Derived, string) error) error {
-	leave, err := s.life.Enter()
-	if err != nil {
-		return fmt.Errorf("export timelines: %w", err)
-	}
-	defer leave()
-	if err := s.exportDerived(ctx, position, yield); err != nil {
-		return fmt.Errorf("export timelines: %w", err)
-	}
-	return nil
+	return s.life.During("export timelines", func() error { return s.exportDerived(ctx, position, yield) })
 }
 
 func (s *Store) exportDerived(ctx context.Context, position string, yield func([]storage.Derived, string) error) error {
-	const part = "derived"
-	name, place, err := cursor.ParsePosition(s.Identity(), position)
+	place, err := exporting.ParseDerived(s.Identity(), position)
 	if err != nil {
 		return err
-	}
-	if name != "" && name != part {
-		return storage.ErrBadCursor
 	}
 	after, err := parseSeq(place)
 	if err != nil {
@@ -60,7 +48,7 @@ func (s *Store) exportDerived(ctx context.Context, position string, yield func([
 		if len(batch) == 0 || (len(batch) < exportIncidents && bytes < exportBytes && i < len(list)-1) {
 			continue
 		}
-		if err := yield(batch, cursor.Position(s.Identity(), part, strconv.FormatInt(p.seq, 10))); err != nil {
+		if err := yield(batch, exporting.DerivedPosition(s.Identity(), strconv.FormatInt(p.seq, 10))); err != nil {
 			return err
 		}
 		batch, bytes = nil, 0

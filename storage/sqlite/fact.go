@@ -2,11 +2,11 @@ package sqlite
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
 	"github.com/hindcast/hindcast/ingest/event"
 	"github.com/hindcast/hindcast/storage"
+	"github.com/hindcast/hindcast/storage/internal/facts"
 )
 
 // Fact implements [storage.Facts].
@@ -16,17 +16,7 @@ func (s *Store) Fact(ctx context.Context, id event.ID) (storage.Fact, error) {
 		return storage.Fact{}, fmt.Errorf("fact: %w", err)
 	}
 	defer leave()
-	for _, find := range []func(context.Context, event.ID) (storage.Fact, error){s.event, s.observation, s.logFact} {
-		f, err := find(ctx, id)
-		if errors.Is(err, storage.ErrNotFound) {
-			continue
-		}
-		if err != nil {
-			return storage.Fact{}, fmt.Errorf("fact %s: %w", id, err)
-		}
-		return f, nil
-	}
-	return storage.Fact{}, fmt.Errorf("fact %s: %w", id, storage.ErrNotFound)
+	return facts.Find(ctx, id, s.event, s.observation, s.logFact)
 }
 
 func (s *Store) event(ctx context.Context, id event.ID) (storage.Fact, error) {

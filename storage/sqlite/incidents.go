@@ -104,7 +104,7 @@ func (s *Store) incidents(ctx context.Context, q storage.IncidentQuery) (page st
 	before, beforeID := int64(math.MaxInt64), []byte{0xff}
 	var asOf int64
 	if q.Cursor != "" {
-		fields, err := s.parseListCursor(cursorIncidents, 8+8+16, q.Cursor)
+		fields, err := s.cursors().Decode(cursor.Incidents, 8+8+16, q.Cursor)
 		if err != nil {
 			return page, err
 		}
@@ -126,7 +126,7 @@ func (s *Store) incidents(ctx context.Context, q storage.IncidentQuery) (page st
 	var last []byte
 	err = each(rows, func(r *sql.Rows) error {
 		if len(page.Incidents) == limit {
-			page.Next = s.listCursor(cursorIncidents, append(cursor.PutInt64(nil, asOf), last...))
+			page.Next = s.cursors().Encode(cursor.Incidents, append(cursor.PutInt64(nil, asOf), last...))
 			return nil
 		}
 		var summary, id []byte

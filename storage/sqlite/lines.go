@@ -33,7 +33,7 @@ func (s *Store) Lines(ctx context.Context, q storage.LineQuery) (storage.LinePag
 	r.limit = min(r.limit, maxLines)
 	r.from, r.to = span(q.From, q.To)
 	if q.Cursor != "" {
-		fields, err := s.parseListCursor(cursorLines, linePositionSize, q.Cursor)
+		fields, err := s.cursors().Decode(cursor.Lines, linePositionSize, q.Cursor)
 		if err != nil {
 			return storage.LinePage{}, fmt.Errorf("lines: %w", err)
 		}
@@ -243,7 +243,7 @@ func (r *lineReader) page() storage.LinePage {
 	var page storage.LinePage
 	for i, f := range r.found {
 		if i == r.limit {
-			page.Next = r.s.listCursor(cursorLines, r.found[i-1].encode())
+			page.Next = r.s.cursors().Encode(cursor.Lines, r.found[i-1].encode())
 			break
 		}
 		page.Lines = append(page.Lines, f.line)

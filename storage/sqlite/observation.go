@@ -11,25 +11,6 @@ import (
 	"github.com/hindcast/hindcast/storage"
 )
 
-// mergeSame merges the sightings of one alert within a batch.
-func mergeSame(list []event.Observation) []event.Observation {
-	if len(list) < 2 {
-		return list
-	}
-	merged := make([]event.Observation, 0, len(list))
-	where := make(map[event.ID]int, len(list))
-	for _, o := range list {
-		id := o.ID()
-		if i, ok := where[id]; ok {
-			merged[i] = merged[i].Merge(o)
-			continue
-		}
-		where[id] = len(merged)
-		merged = append(merged, o)
-	}
-	return merged
-}
-
 // putObservation merges a sighting into what is stored. When that changes
 // nothing, nothing is written and the feed does not show it again.
 func (t *tx) putObservation(o event.Observation) error {

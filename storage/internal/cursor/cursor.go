@@ -12,6 +12,14 @@ import (
 	"github.com/hindcast/hindcast/storage"
 )
 
+// The kinds of lists that cursors are of.
+const (
+	Feed      = 'f'
+	Lines     = 'l'
+	Asides    = 'a'
+	Incidents = 'i'
+)
+
 // Any is the size of fields that may have any length.
 const Any = -1
 

@@ -34,6 +34,20 @@ func (l *Lifetime) Enter() (leave func(), err error) {
 	return l.underWay.Done, nil
 }
 
+// During is an operation that [Lifetime.Wait] waits for. Errors say what it was:
+// its own, and [ErrClosed] once the end has begun.
+func (l *Lifetime) During(what string, do func() error) error {
+	leave, err := l.Enter()
+	if err != nil {
+		return fmt.Errorf("%s: %w", what, err)
+	}
+	defer leave()
+	if err := do(); err != nil {
+		return fmt.Errorf("%s: %w", what, err)
+	}
+	return nil
+}
+
 // End lets nothing begin any more.
 func (l *Lifetime) End() {
 	l.mu.Lock()
