@@ -2,6 +2,7 @@ package kafka
 
 import (
 	"context"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -10,7 +11,6 @@ import (
 	"net/url"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/segmentio/kafka-go/sasl"
@@ -42,7 +42,7 @@ func (s *SASL) mechanism(timeout time.Duration) (sasl.Mechanism, error) {
 		bearer := oauthBearer{extensions: s.Extensions}
 		if s.TokenURL != "" {
 			file, key = s.ClientSecretFile, "client_secret_file"
-			bearer.token = (&clientCredentials{sasl: s, timeout: timeout}).token
+			bearer.token = newClientCredentials(s, timeout).token
 		} else {
 			file, key = s.TokenFile, "token_file"
 			bearer.token = func(context.Context) (string, error) { return readSecret(s.TokenFile) }
@@ -104,12 +104,15 @@ func (m oauthBearer) Start(ctx context.Context) (sasl.StateMachine, []byte, erro
 		b.WriteString(name + "=" + m.extensions[name] + "\x01")
 	}
 	b.WriteString("\x01")
-	return m, []byte(b.String()), nil
+	return bearerExchange{token: token}, []byte(b.String()), nil
 }
+
+// bearerExchange is what follows when a token was sent.
+type bearerExchange struct{ token string }
 
 // Next is called with nothing when the broker took the token, else with why it
 // did not.
-func (oauthBearer) Next(_ context.Context, challenge []byte) (bool, []byte, error) {
+func (e bearerExchange) Next(_ context.Context, challenge []byte) (bool, []byte, error) {
 	if len(challenge) == 0 {
 		return true, nil, nil
 	}
@@ -119,7 +122,10 @@ func (oauthBearer) Next(_ context.Context, challenge []byte) (bool, []byte, erro
 	if err := json.Unmarshal(challenge, &why); err != nil || why.Status == "" {
 		return false, nil, errors.New("the broker refused the token")
 	}
-	return false, nil, fmt.Errorf("the broker refused the token: %s", clip(why.Status, 100))
+	if repeats(why.Status, e.token) {
+		return false, nil, errors.New("the broker refused the token, and repeats it where it should say why")
+	}
+	return false, nil, fmt.Errorf("the broker refused the token: %s", clip(why.Status, maxReason))
 }
 
 // clientCredentials asks for tokens as RFC 6749, section 4.4, has it, and keeps
@@ -127,18 +133,31 @@ func (oauthBearer) Next(_ context.Context, challenge []byte) (bool, []byte, erro
 type clientCredentials struct {
 	sasl    *SASL
 	timeout time.Duration
-
-	mu    sync.Mutex
+	// turn holds one: whoever took it may use the rest, and asks. A mutex would have
+	// the others wait longer than they may.
+	turn  chan struct{}
 	last  string
 	until time.Time
+}
+
+func newClientCredentials(s *SASL, timeout time.Duration) *clientCredentials {
+	c := &clientCredentials{sasl: s, timeout: timeout, turn: make(chan struct{}, 1)}
+	c.turn <- struct{}{}
+	return c
 }
 
 // maxTokenAnswer bounds what a token endpoint may answer, in bytes.
 const maxTokenAnswer = 1 << 20
 
 func (c *clientCredentials) token(ctx context.Context) (string, error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
+	ctx, cancel := context.WithTimeout(ctx, c.timeout)
+	defer cancel()
+	select {
+	case <-c.turn:
+		defer func() { c.turn <- struct{}{} }()
+	case <-ctx.Done():
+		return "", fmt.Errorf("wait for token_url, which another connection asks: %w", ctx.Err())
+	}
 	if time.Now().Before(c.until) {
 		return c.last, nil
 	}
@@ -150,8 +169,6 @@ func (c *clientCredentials) token(ctx context.Context) (string, error) {
 	if len(c.sasl.Scopes) > 0 {
 		form.Set("scope", strings.Join(c.sasl.Scopes, " "))
 	}
-	ctx, cancel := context.WithTimeout(ctx, c.timeout)
-	defer cancel()
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, c.sasl.TokenURL, strings.NewReader(form.Encode()))
 	if err != nil {
 		return "", errors.New("ask token_url: it is not a URL") // the error tells it
@@ -178,15 +195,35 @@ func (c *clientCredentials) token(ctx context.Context) (string, error) {
 	err = json.Unmarshal(text, &answer)
 	if response.StatusCode != http.StatusOK || err != nil || answer.Token == "" {
 		why := answer.Error
-		if strings.Contains(why, secret) {
+		user, password, _ := request.BasicAuth()
+		if repeats(why, secret) || repeats(why, password) || repeats(why, base64.StdEncoding.EncodeToString([]byte(user+":"+password))) {
 			why = "it repeats the secret"
 		}
-		return "", fmt.Errorf("token_url answered %d %s without a token (error %q)", response.StatusCode, http.StatusText(response.StatusCode), clip(why, 100))
+		return "", fmt.Errorf("token_url answered %d %s without a token (error %q)", response.StatusCode, http.StatusText(response.StatusCode), clip(why, maxReason))
 	}
 	// Renewed before it expires, so that no connection is begun with an old one.
 	valid := time.Duration(max(0, min(answer.Seconds, 24*3600)) * float64(time.Second))
 	c.last, c.until = answer.Token, time.Now().Add(valid*8/10)
 	return answer.Token, nil
+}
+
+// maxReason bounds what is passed on of why another end refused, in bytes.
+const maxReason = 100
+
+// repeats reports whether a text, as far as [maxReason] passes it on, holds a secret
+// or a part of it that says something.
+func repeats(text, secret string) bool {
+	const part = 8
+	if strings.Contains(text, secret) {
+		return true
+	}
+	text = text[:min(len(text), maxReason)]
+	for i := range max(len(text)-part+1, 0) {
+		if strings.Contains(secret, text[i:i+part]) {
+			return true
+		}
+	}
+	return false
 }
 
 func clip(s string, n int) string {

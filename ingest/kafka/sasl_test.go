@@ -3,6 +3,7 @@ package kafka
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -155,6 +156,7 @@ func TestTokenErrorsAreDiscreet(t *testing.T) {
 		"refused connection": {"127.0.0.1:1", "connection refused"},
 		"no answer":          {strings.TrimPrefix(silent.URL, "http://"), "deadline exceeded"},
 		"refused":            {answers(400, "", `{"error":"invalid_scope"}`), `400 Bad Request without a token (error "invalid_scope")`},
+		"an echo of a part":  {answers(401, "", `{"error":"your header was aGluZGNhc3Q6czNjcmV0"}`), "401 Unauthorized"},
 		"an echo":            {answers(401, "", `{"error":"no client has the secret s3cret"}`), "401 Unauthorized"},
 		"no JSON":            {answers(200, "", "s3cret"), "200 OK without a token"},
 		"redirected":         {answers(307, "/elsewhere", ""), "307 Temporary Redirect"},
@@ -174,7 +176,7 @@ func TestTokenErrorsAreDiscreet(t *testing.T) {
 				if err == nil || !strings.Contains(err.Error(), c.want) || !strings.Contains(err.Error(), "token_url") {
 					t.Errorf("got error %v, want one of token_url with %s", err, c.want)
 				}
-				if err != nil && (strings.Contains(err.Error(), "s3cret") || strings.Contains(err.Error(), "someone")) {
+				if err != nil && (strings.Contains(err.Error(), "s3cret") || strings.Contains(err.Error(), "someone") || strings.Contains(err.Error(), "aGlu")) {
 					t.Errorf("the error tells a secret: %v", err)
 				}
 			}
@@ -187,6 +189,83 @@ func TestTokenErrorsAreDiscreet(t *testing.T) {
 	}
 	if _, _, err := m.Start(t.Context()); err == nil || strings.Contains(err.Error(), "s3cret") {
 		t.Errorf("what is not a URL: got error %v", err)
+	}
+}
+
+// While token_url hangs, a connection that waits for another one's answer waits no
+// longer than it may.
+func TestWaitingForATokenCanBeGivenUp(t *testing.T) {
+	asked, given := make(chan struct{}), make(chan struct{})
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		close(asked)
+		<-given
+		_, _ = io.WriteString(w, `{"access_token": "t0ken", "expires_in": 3600}`)
+	}))
+	t.Cleanup(server.Close)
+	s := SASL{Mechanism: MechanismOAuthBearer, ClientID: "hindcast", ClientSecretFile: secretFile(t, "s3cret"), TokenURL: server.URL}
+	m, err := s.mechanism(time.Minute)
+	if err != nil {
+		t.Fatal(err)
+	}
+	first := make(chan error, 1)
+	go func() {
+		_, _, err := m.Start(context.Background())
+		first <- err
+	}()
+	<-asked
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	second := make(chan error, 1)
+	go func() {
+		_, _, err := m.Start(ctx)
+		second <- err
+	}()
+	select {
+	case err := <-second:
+		if !errors.Is(err, context.Canceled) || !strings.Contains(err.Error(), "token_url") {
+			t.Errorf("who gave up waiting got error %v", err)
+		}
+	case <-time.After(10 * time.Second):
+		t.Error("who gave up waits on, for another connection's answer")
+	}
+	close(given)
+	if err := <-first; err != nil {
+		t.Error(err)
+	}
+	if _, sent, err := m.Start(t.Context()); err != nil || !strings.Contains(string(sent), "t0ken") {
+		t.Errorf("later it is sent %q with error %v, want the token that was kept", sent, err)
+	}
+}
+
+// Why a broker refused a token is passed on, the token is not.
+func TestRefusalsKeepTheToken(t *testing.T) {
+	const token = "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJoaW5kY2FzdCJ9.c2lnbmF0dXJl"
+	m, err := (&SASL{Mechanism: MechanismOAuthBearer, TokenFile: secretFile(t, token)}).mechanism(time.Second)
+	if err != nil {
+		t.Fatal(err)
+	}
+	machine, _, err := m.Start(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for status, want := range map[string]string{
+		"invalid_token":                           ": invalid_token",
+		"no key for " + token:                     "repeats it",
+		"cannot verify c2lnbmF0dXJl":              "repeats it",
+		strings.Repeat("x", 60) + token[:44]:      "repeats it",
+		strings.Repeat("x", 200) + "c2lnbmF0dXJl": ": xxx",
+	} {
+		challenge, err := json.Marshal(map[string]string{"status": status})
+		if err != nil {
+			t.Fatal(err)
+		}
+		done, _, err := machine.Next(t.Context(), challenge)
+		if done || err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("status %q: done %v with error %v, want %q", status, done, err, want)
+		}
+		if err != nil && (strings.Contains(err.Error(), "eyJ") || strings.Contains(err.Error(), "c2ln")) {
+			t.Errorf("the error tells the token: %v", err)
+		}
 	}
 }
 
