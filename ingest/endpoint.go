@@ -124,6 +124,9 @@ func (e *endpoint) take(ctx context.Context, format *Format, in Input, open codi
 	if f != nil {
 		return answer{}, f
 	}
+	if decodeErr == nil {
+		decodeErr = e.fit(ctx, format.Road, &batch)
+	}
 	s := summarize(&batch)
 	e.rs.trimAsides(&batch)
 	if decodeErr != nil {

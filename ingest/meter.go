@@ -84,7 +84,7 @@ func NewMeter(reg prometheus.Registerer) *Meter {
 		}, []string{"lane", "from", "to"}),
 		errors: f.NewCounterVec(prometheus.CounterOpts{
 			Name: "hindcast_ingest_append_errors_total",
-			Help: "Appends of batches, to the store or to Kafka, that failed.",
+			Help: "Appends of batches, to the store or to Kafka, that failed. What is refused for its size is not one of them.",
 		}, []string{"lane", "from", "to"}),
 		roads:    knownRoads(),
 		kinds:    knownKinds(),
@@ -107,6 +107,7 @@ func (m *Meter) Over(route Route, to Appender) Appender {
 		switch {
 		case err == nil:
 			m.appended(&batch, route)
+		case route != RouteKafka && errors.Is(err, ErrTooMuch): // the sender's doing, and counted as a refusal
 		case !errors.Is(ctx.Err(), context.Canceled): // else who wanted it gave up, and nothing failed
 			m.errors.WithLabelValues(lane, from, end).Inc()
 		}

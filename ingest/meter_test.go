@@ -98,7 +98,18 @@ func TestMeterCountsFailures(t *testing.T) {
 				t.Errorf("got error %v, want that of the store", err)
 			}
 		}
+		large := m.Over(route, AppenderFunc(func(context.Context, event.Batch) error { return &TooLarge{Reason: "large"} }))
+		if err := large.Append(t.Context(), messages("x")); !errors.Is(err, ErrTooMuch) {
+			t.Errorf("got error %v, want ErrTooMuch", err)
+		}
 		from, end := route.ends()
+		want := 0.0 // a sender's doing, but for what was taken already
+		if route == RouteKafka {
+			want = 1
+		}
+		if got := metric(t, reg, "hindcast_ingest_append_errors_total", "lane", "alerts", "from", from, "to", end); got != want {
+			t.Errorf("append_errors_total of what is too large, from %s to %s = %v, want %v", from, end, got, want)
+		}
 		if got := metric(t, reg, "hindcast_ingest_append_errors_total", "lane", "logs", "from", from, "to", end); got != 2 {
 			t.Errorf("append_errors_total from %s to %s = %v, want 2", from, end, got)
 		}

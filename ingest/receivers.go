@@ -35,6 +35,10 @@ type Options struct {
 	// Unavailable tells whether an error of the Appender means that trying
 	// again later may help. Nil means: never.
 	Unavailable func(error) bool
+	// Fit moves to a batch's asides the facts that the Appender would refuse
+	// however little came with them, so that they do not take others with them.
+	// The error, a [TooLarge], says that no fact is left. Nil: any fact fits.
+	Fit func(context.Context, *event.Batch) error
 	// Registerer gets the metrics; nil for none.
 	Registerer prometheus.Registerer
 	// Logger is told of what was refused, a few times a second at most; nil for

@@ -103,6 +103,9 @@ func undecodable(err error, hint string) *refusal {
 		f.status, f.reason = http.StatusRequestEntityTooLarge, reasonTooLarge
 		f.hint = "Send less at once, or raise a limit under limits in the configuration."
 	}
+	if t, ok := errors.AsType[*TooLarge](err); ok {
+		f.hint = t.Remedy
+	}
 	return f
 }
 
@@ -114,6 +117,9 @@ func notDurable(err error, lane Lane, o *Options) *refusal {
 		f = &refusal{
 			status: http.StatusRequestEntityTooLarge, reason: reasonTooLarge, detail: err.Error(),
 			hint: "Send less at once: it would be refused again as it is.",
+		}
+		if t, ok := errors.AsType[*TooLarge](err); ok {
+			f.hint = t.Remedy
 		}
 	case errors.Is(err, ErrFull):
 		f = busy(lane, "too much waits to be stored")

@@ -143,12 +143,14 @@ func (f *Forwarder) waitForTopics(ctx context.Context) error {
 // Append writes a batch, and returns nil when all in-sync replicas have all of
 // it. It wraps [ErrUnavailable] when Kafka did not take it in time or too much is
 // being written already, and [ingest.ErrTooMuch] when a fact is larger than its
-// topic allows and cannot be split: then nothing was written. After another
+// topic allows and cannot be split, which [Forwarder.Fit] prevents: then nothing was
+// written. After another
 // error part of the batch may have been; appending it again is right, because
 // facts have IDs and a chunk's parts have those that they had.
 func (f *Forwarder) Append(ctx context.Context, batch event.Batch) error {
 	err := f.append(ctx, batch)
-	if err != nil {
+	// What is too large is the sender's matter, and does not say that Kafka fails.
+	if err != nil && !errors.Is(err, ingest.ErrTooMuch) {
 		f.metrics.errors.Inc()
 	}
 	return err
@@ -213,7 +215,7 @@ func newForwardMetrics(r prometheus.Registerer, topics ForwardTopics) *forwardMe
 		}, []string{"topic"}),
 		errors: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "hindcast_kafka_forward_errors_total",
-			Help: "Batches that could not be written to Kafka; their senders were told to try again, or that they were too large.",
+			Help: "Batches that could not be written to Kafka; their senders were told to try again. What was refused for its size is not one of them.",
 		}),
 	}
 	if r != nil {

@@ -49,7 +49,7 @@ func encodeLines(b *event.Batch, most limit, now time.Time) ([]record, error) {
 			return nil, err
 		}
 		for j := range parts {
-			if err := p.add(event.Batch{Chunks: parts[j : j+1]}, "a log line, with its labels,"); err != nil {
+			if err := p.addPart(parts[j]); err != nil {
 				return nil, err
 			}
 		}
@@ -89,7 +89,10 @@ func (p *packer) add(b event.Batch, what string) error {
 	}
 	alone := record{value: encoded}
 	if size := alone.size(); size > p.most.bytes {
-		return p.most.exceeded(what, size)
+		return &ingest.TooLarge{
+			Reason: fmt.Sprintf("%s takes %d bytes, and the topic %q takes records of %d at most (max.message.bytes)", what, size, p.most.topic, p.most.bytes),
+			Remedy: fmt.Sprintf("Raise max.message.bytes of Kafka's topic %q above %d, or send less with each: less at once does not help.", p.most.topic, size+batchOverhead),
+		}
 	}
 	if len(p.value) > 0 && len(p.value)+alone.size() > min(recordBytes, p.most.bytes) {
 		p.flush()
@@ -112,21 +115,37 @@ func (p *packer) addEvent(e event.Event) error {
 
 // addObservation adds a sighting of an alert, as addEvent does.
 func (p *packer) addObservation(o event.Observation) error {
-	err := p.add(event.Batch{Observations: []event.Observation{o}}, "an alert")
+	what := nameOf(&o)
+	err := p.add(event.Batch{Observations: []event.Observation{o}}, what)
 	if errors.Is(err, ingest.ErrTooMuch) && len(o.Raw) > keptOfRaw {
 		o.Raw = o.Raw[:keptOfRaw]
-		err = p.add(event.Batch{Observations: []event.Observation{o}}, "an alert")
+		err = p.add(event.Batch{Observations: []event.Observation{o}}, what)
 	}
 	return err
+}
+
+// addPart adds a part of a chunk, which a single line makes too large if anything
+// does.
+func (p *packer) addPart(c event.Chunk) error {
+	return p.add(event.Batch{Chunks: []event.Chunk{c}}, "a log line, with its labels,")
 }
 
 // keptOfRaw is how much stays of a payload that is too large with its fact, in
 // bytes.
 const keptOfRaw = 16 << 10
 
+// addAsides adds what was put aside: without its payload where a topic takes very
+// little, so that it is in nobody's way.
 func (p *packer) addAsides(b *event.Batch) error {
+	const what = "an entry that was put aside"
 	for i := range b.Asides {
-		if err := p.add(event.Batch{Asides: b.Asides[i : i+1]}, "an entry that was put aside"); err != nil {
+		a := b.Asides[i]
+		err := p.add(event.Batch{Asides: []event.Aside{a}}, what)
+		if errors.Is(err, ingest.ErrTooMuch) {
+			a.Raw = nil
+			err = p.add(event.Batch{Asides: []event.Aside{a}}, what)
+		}
+		if err != nil {
 			return err
 		}
 	}

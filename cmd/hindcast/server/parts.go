@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"sync/atomic"
@@ -83,7 +84,7 @@ func (s *Server) startForwarding(ctx context.Context) error {
 		return err
 	}
 	s.teardown.add("close the forwarder", func(context.Context) error { forwarder.Close(); return nil })
-	if err := s.startReceiving(s.meter.Over(ingest.RouteForward, forwarder), nil); err != nil {
+	if err := s.startReceiving(s.meter.Over(ingest.RouteForward, forwarder), forwarder.Fit, nil); err != nil {
 		return err
 	}
 	s.readiness.set(Receive, s.forwarderReady(forwarder))
@@ -114,8 +115,9 @@ func (s *Server) forwarderReady(f *kafka.Forwarder) check {
 func mostOf(d time.Duration) time.Duration { return d - d/5 }
 
 // startReceiving starts the receivers and the polls, which append to a store or to
-// what stands for one. wake is told after each append; it may be nil.
-func (s *Server) startReceiving(to ingest.Appender, wake func()) error {
+// what stands for one. fit is what [ingest.Options] calls Fit, and wake is told after
+// each append; both may be nil.
+func (s *Server) startReceiving(to ingest.Appender, fit func(context.Context, *event.Batch) error, wake func()) error {
 	o, log := s.options, s.options.Logger
 	var appended func(event.Batch)
 	if wake != nil {
@@ -136,15 +138,30 @@ func (s *Server) startReceiving(to ingest.Appender, wake func()) error {
 	}
 	s.receivers, err = ingest.New(ingest.Options{
 		Appender: batcher, To: destination, Formats: s.formats.table(), Limits: o.Config.Limits, TrustTimes: o.TrustTimes,
-		Unavailable: unavailable, Registerer: s.registry, Logger: log.With("part", "receivers"),
+		Unavailable: unavailable, Fit: fit, Registerer: s.registry, Logger: log.With("part", "receivers"),
 	})
 	if err != nil {
 		return fmt.Errorf("start the receivers: %w", err)
 	}
 
-	s.pollers = newPollers(batcher, s.registry, log.With("part", "poll"))
+	s.pollers = newPollers(fitting(batcher, fit), s.registry, log.With("part", "poll"))
 	s.teardown.add("stop polling", s.pollers.stop)
 	return s.pollers.set(o.Config)
+}
+
+// fitting is an Appender that appends what fits. For who is told nothing of that: it
+// is among the asides.
+func fitting(to ingest.Appender, fit func(context.Context, *event.Batch) error) ingest.Appender {
+	if fit == nil {
+		return to
+	}
+	return ingest.AppenderFunc(func(ctx context.Context, batch event.Batch) error {
+		// When nothing fits the asides are left.
+		if err := fit(ctx, &batch); err != nil && !errors.Is(err, ingest.ErrTooMuch) {
+			return err
+		}
+		return to.Append(ctx, batch)
+	})
 }
 
 // startConsuming brings to the store what is in Kafka. It appends to the store

@@ -162,7 +162,7 @@ func (s *Server) startParts(ctx context.Context, g *gate) error {
 		}
 	}
 	if s.options.receives() && !s.options.forwards() {
-		if err := s.startReceiving(s.meter.Over(ingest.RouteDirect, s.store), s.wake); err != nil {
+		if err := s.startReceiving(s.meter.Over(ingest.RouteDirect, s.store), nil, s.wake); err != nil {
 			return err
 		}
 		s.readiness.set(Receive, whether(s.storeReady))
