@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -12,6 +13,7 @@ import (
 	"text/tabwriter"
 	"time"
 	"unicode"
+	"unicode/utf16"
 	"unicode/utf8"
 
 	"github.com/hindcast/hindcast/cmd/hindcast/config"
@@ -160,13 +162,38 @@ func headOf(l *kafka.Letter) letterHead {
 }
 
 func printLettersJSON(s *streams, letters []letterHead) error {
-	out := json.NewEncoder(s.out)
 	for _, l := range letters {
-		if err := out.Encode(l); err != nil {
+		line, err := json.Marshal(l)
+		if err == nil {
+			_, err = s.out.Write(append(printableJSON(line), '\n'))
+		}
+		if err != nil {
 			return fmt.Errorf("print: %w", err)
 		}
 	}
 	return nil
+}
+
+// printableJSON is the same JSON without what a terminal would take for a command.
+// encoding/json leaves DEL, C1 and what turns the direction of text as they are; they
+// can only be in strings.
+func printableJSON(text []byte) []byte {
+	if !bytes.ContainsFunc(text, unprintable) {
+		return text
+	}
+	var b []byte
+	for _, c := range string(text) {
+		switch {
+		case !unprintable(c):
+			b = utf8.AppendRune(b, c)
+		case c > 0xffff:
+			high, low := utf16.EncodeRune(c)
+			b = fmt.Appendf(b, `\u%04x\u%04x`, high, low)
+		default:
+			b = fmt.Appendf(b, `\u%04x`, c)
+		}
+	}
+	return b
 }
 
 func printLetters(s *streams, letters []letterHead) error {
@@ -202,9 +229,14 @@ func printLetters(s *streams, letters []letterHead) error {
 // printable is a text on one line, without what a terminal would take for a
 // command.
 func printable(text string) string {
-	if strings.ContainsFunc(text, func(c rune) bool { return !unicode.IsPrint(c) }) || !utf8.ValidString(text) {
+	if strings.ContainsFunc(text, unprintable) || !utf8.ValidString(text) {
 		quoted := strconv.Quote(text)
 		return quoted[1 : len(quoted)-1]
 	}
 	return text
 }
+
+// unprintable reports what must not reach a terminal as it is: control characters,
+// with carriage returns, which hide the line before them, and what turns the
+// direction of text or has no width.
+func unprintable(c rune) bool { return !unicode.IsPrint(c) }

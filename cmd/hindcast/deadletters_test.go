@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"fmt"
 	"maps"
 	"os"
@@ -104,7 +105,9 @@ func TestNewestLetters(t *testing.T) {
 
 // What a record holds must not steer the terminal of who looks at it.
 func TestPrintsLettersSafely(t *testing.T) {
-	for text, want := range map[string]string{"größe ok": "größe ok", "a\x1b[2Jb\n": `a\x1b[2Jb\n`, "\xff": `\xff`} {
+	for text, want := range map[string]string{
+		"größe ok": "größe ok", "bad\rgood": `bad\rgood`, "a\u202eb": `a\u202eb`, "\u009b2J": `\u009b2J`, "\x7f": `\x7f`, "a\tb": `a\tb`, "a\u200bb": `a\u200bb`, "a\x1b[2Jb\n": `a\x1b[2Jb\n`, "\xff": `\xff`,
+	} {
 		if got := printable(text); got != want {
 			t.Errorf("%q is printed as %q, want %q", text, got, want)
 		}
@@ -113,6 +116,42 @@ func TestPrintsLettersSafely(t *testing.T) {
 	writeLetter(&out, &kafka.Letter{Error: "\x1b]0;x\a", Key: []byte("\x1b[1m"), Value: []byte("{\n\t\"a\": 1\n}")})
 	if strings.Contains(out.String(), "\x1b") || !strings.Contains(out.String(), "1b 5b 31 6d") || !strings.HasSuffix(out.String(), "value, 11 bytes:\n{\n\t\"a\": 1\n}\n") {
 		t.Errorf("it is shown as\n%q", out.String())
+	}
+}
+
+// A value is shown as it is where that shows all of it, else in hex.
+func TestShowsOnlyTextAsItIs(t *testing.T) {
+	for value, text := range map[string]bool{
+		"größe\n\tok": true, "": true, "spam\rham": false, "a\r\nb": false, "\x1b[2J": false, "\u202eevil": false, "\u009b2J": false, "\x00": false, "\xff": false, "a\u2028b": false,
+	} {
+		var out bytes.Buffer
+		writeBytes(&out, "value", []byte(value))
+		if got := strings.Contains(out.String(), "00000000  "); got == text {
+			t.Errorf("%q is shown as\n%s", value, out.String())
+		}
+		if err := mayPrint([]byte(value), true); (err == nil) != text {
+			t.Errorf("%q may be printed raw on a terminal: %v", value, err)
+		}
+		if err := mayPrint([]byte(value), false); err != nil {
+			t.Errorf("%q may not be printed raw to a file: %v", value, err)
+		}
+	}
+}
+
+// JSON, too, is read on terminals.
+func TestListsSafeJSON(t *testing.T) {
+	want := letterHead{Topic: "a\u009b2J\x7f", Format: "\u202e", Error: "\x1b[2J\r größe \U000e0001", Cut: "\u2028"}
+	var out bytes.Buffer
+	if err := printLettersJSON(&streams{out: &out}, []letterHead{want}); err != nil {
+		t.Fatal(err)
+	}
+	line := strings.TrimSuffix(out.String(), "\n")
+	if strings.ContainsFunc(line, unprintable) {
+		t.Errorf("it is listed as %q", line)
+	}
+	var got map[string]any
+	if err := json.Unmarshal([]byte(line), &got); err != nil || got["topic"] != want.Topic || got["format"] != want.Format || got["error"] != want.Error || got["cut"] != want.Cut {
+		t.Errorf("%s\nis read as %q with error %v, want %+v", line, got, err, want)
 	}
 }
 

@@ -207,7 +207,7 @@ func (p *redrivePlan) tell(w io.Writer) {
 		fmt.Fprintf(w, "%s perhaps redriven before and left out, because log lines would count twice: --again, when you know that they were not\n", were(p.unsure))
 	}
 	if p.unfit > 0 {
-		fmt.Fprintf(w, "%d cannot be redriven, as this one: %v\n", p.unfit, p.why)
+		fmt.Fprintf(w, "%d cannot be redriven, as this one: %s\n", p.unfit, printable(p.why.Error()))
 	}
 }
 

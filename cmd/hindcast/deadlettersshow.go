@@ -3,10 +3,14 @@ package main
 import (
 	"bytes"
 	"encoding/hex"
+	"errors"
 	"fmt"
+	"io"
+	"os"
 	"time"
-	"unicode"
 	"unicode/utf8"
+
+	xterm "golang.org/x/term"
 
 	"github.com/hindcast/hindcast/ingest/kafka"
 )
@@ -14,7 +18,7 @@ import (
 type deadLettersShowCmd struct {
 	letterFlags
 	Place kafka.Place `arg:"" placeholder:"PARTITION/OFFSET" help:"Its place in the topic of dead letters, as list prints it."`
-	Raw   bool        `name:"raw" help:"Print the value only, as it is, to the byte."`
+	Raw   bool        `name:"raw" help:"Print the value only, as it is, to the byte; to a terminal only what is text."`
 }
 
 // Help is the command's long help.
@@ -37,6 +41,9 @@ func (c *deadLettersShowCmd) Run(s *streams) error {
 	}
 	var out bytes.Buffer
 	if c.Raw {
+		if err := mayPrint(l.Value, onTerminal(s.out)); err != nil {
+			return err
+		}
 		out.Write(l.Value)
 	} else {
 		writeLetter(&out, &l)
@@ -45,6 +52,19 @@ func (c *deadLettersShowCmd) Run(s *streams) error {
 		return fmt.Errorf("print: %w", err)
 	}
 	return nil
+}
+
+// mayPrint is an error where bytes must not be printed as they are.
+func mayPrint(value []byte, terminal bool) error {
+	if !terminal || isText(value) {
+		return nil
+	}
+	return errors.New("the value holds what a terminal may take for commands: send it to a file or a pipe, as with > record.bin, or show it without --raw")
+}
+
+func onTerminal(w io.Writer) bool {
+	f, ok := w.(*os.File)
+	return ok && xterm.IsTerminal(int(f.Fd()))
 }
 
 func writeLetter(out *bytes.Buffer, l *kafka.Letter) {
@@ -90,8 +110,7 @@ func timeOrNone(t time.Time) string {
 // writeBytes writes text as it is, and everything else in hex.
 func writeBytes(out *bytes.Buffer, name string, b []byte) {
 	fmt.Fprintf(out, "%s, %s:\n", name, plural(len(b), "byte"))
-	control := func(c rune) bool { return !unicode.IsPrint(c) && c != '\n' && c != '\t' && c != '\r' }
-	if !utf8.Valid(b) || bytes.ContainsFunc(b, control) {
+	if !isText(b) {
 		out.WriteString(hex.Dump(b))
 		return
 	}
@@ -99,4 +118,9 @@ func writeBytes(out *bytes.Buffer, name string, b []byte) {
 	if len(b) > 0 && b[len(b)-1] != '\n' {
 		out.WriteByte('\n')
 	}
+}
+
+// isText reports whether a terminal shows all that bytes hold, and nothing else.
+func isText(b []byte) bool {
+	return utf8.Valid(b) && !bytes.ContainsFunc(b, func(c rune) bool { return unprintable(c) && c != '\n' && c != '\t' })
 }

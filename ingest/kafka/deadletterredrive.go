@@ -162,11 +162,11 @@ func (t *DeadLetterTopic) Redrivable(l *Letter) error {
 	case l.Topic == "":
 		return fmt.Errorf("the record at %s does not say which topic it is of", l.Place)
 	case l.Cut != "":
-		return fmt.Errorf("the letter at %s was too large to be kept whole: it lacks %s", l.Place, l.Cut)
+		return fmt.Errorf("the letter at %s was too large to be kept whole: it lacks %q", l.Place, l.Cut)
 	case l.Topic == t.topic:
 		return fmt.Errorf("the letter at %s names the topic of dead letters itself as its topic", l.Place)
 	case !t.allowed[l.Topic]:
-		return fmt.Errorf("the letter at %s names the topic %q, which is neither in kafka.topics nor in kafka.forward_topics; --topic=%[2]s redrives to it all the same", l.Place, l.Topic)
+		return fmt.Errorf("the letter at %s names the topic %q, which is neither in kafka.topics nor in kafka.forward_topics; --topic=%[2]q redrives to it all the same", l.Place, l.Topic)
 	}
 	return nil
 }
