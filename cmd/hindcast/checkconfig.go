@@ -21,7 +21,7 @@ func (checkConfigCmd) Help() string {
 
 // Run checks the file.
 func (c *checkConfigCmd) Run(s *streams) error {
-	loaded, err := config.Load(c.File)
+	loaded, err := config.Check(c.File)
 	if err != nil {
 		return err
 	}

@@ -29,6 +29,8 @@ func TestValidate(t *testing.T) {
 		"no brokers":            {func(c *Config) { c.Brokers = nil }, []string{"brokers"}},
 		"a broker without port": {func(c *Config) { c.Brokers = append(c.Brokers, "kafka-2") }, []string{"brokers[1]"}},
 		"a broker as URL":       {func(c *Config) { c.Brokers[0] = "kafka://k:9092" }, []string{"brokers[0]"}},
+		"a broker's port":       {func(c *Config) { c.Brokers = []string{"k:0", "k:65535", "k:65536", "k:abc", "k:-1", "k:99999"} }, []string{"brokers[0]", "brokers[2]", "brokers[3]", "brokers[4]", "brokers[5]"}},
+		"a broker twice":        {func(c *Config) { c.Brokers = []string{"k-1:9092", "[::1]:9092", "K-1:9092"} }, []string{"brokers[2]"}},
 		"no group":              {func(c *Config) { c.Group = "" }, []string{"group"}},
 		"a topic's name":        {func(c *Config) { c.Topics[0].Name = "a b" }, []string{"topics[0].name"}},
 		"no format":             {func(c *Config) { c.Topics[0].Format = "" }, []string{"topics[0].format"}},
@@ -37,6 +39,10 @@ func TestValidate(t *testing.T) {
 		"dead letters":          {func(c *Config) { c.Topics[0].Name = c.DeadLetters }, []string{"topics[0].name"}},
 		"one topic for both":    {func(c *Config) { c.ForwardTopics.Logs = c.ForwardTopics.Alerts }, []string{"forward_topics.logs"}},
 		"memory":                {func(c *Config) { c.Memory = 2 << 20 }, []string{"memory"}},
+		"little memory":         {func(c *Config) { c.Memory = 1 << 10 }, []string{"memory"}},
+		"much to fetch":         {func(c *Config) { c.FetchBytes = 1 << 40 }, []string{"fetch_bytes"}},
+		"no heartbeats":         {func(c *Config) { c.HeartbeatInterval = 2 * time.Hour }, []string{"heartbeat_interval"}},
+		"dead letters for all":  {func(c *Config) { c.ForwardTopics.Alerts, c.ForwardTopics.Logs = c.DeadLetters, c.DeadLetters }, []string{"forward_topics.logs", "forward_topics.alerts", "forward_topics.logs"}},
 		"heartbeats":            {func(c *Config) { c.HeartbeatInterval = 5 * time.Second }, []string{"heartbeat_interval", "heartbeat_interval"}},
 		"a slow heartbeat":      {func(c *Config) { c.HeartbeatInterval, c.SessionTimeout = 2*time.Second, 45*time.Second }, []string{"heartbeat_interval"}},
 		"zero":                  {func(c *Config) { c.FetchWait, c.BatchRecords = 0, 0 }, []string{"fetch_wait", "batch_records"}},
@@ -86,6 +92,74 @@ func TestValidate(t *testing.T) {
 				t.Errorf("told of %q, want %q", got, c.want)
 			}
 		})
+	}
+}
+
+// Sizes and durations are told as they are written.
+func TestValidateTellsUnits(t *testing.T) {
+	c := DefaultConfig()
+	c.Memory, c.AppendTimeout, c.MaxDecompressed = 1<<10, 90*time.Minute, 1<<41
+	c.ForwardTopics.Outage, c.HeartbeatInterval = 0, 3*time.Second
+	want := []string{
+		"forward_topics.outage: must be greater than zero, not 0s",
+		"append_timeout: must be from 1ms to 1h, not 1h30m",
+		"heartbeat_interval: 3s is longer than a third of session_timeout (6s)",
+		"heartbeat_interval: 3s is longer than a quarter of rebalance_timeout (6s)",
+		"max_decompressed: must be from 1MiB to 1GiB, not 2TiB",
+		"memory: must be from 1MiB to 1TiB, not 1KiB",
+	}
+	got := strings.Split(c.Validate().Error(), "\n")
+	if !slices.EqualFunc(got, want, strings.HasPrefix) {
+		t.Errorf("told\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+	c = DefaultConfig()
+	c.Memory = 3 << 20
+	if err := c.Validate(); err == nil || err.Error() != "memory: must be at least four times fetch_bytes (4MiB), not 3MiB" {
+		t.Errorf("too little memory: got error %v", err)
+	}
+}
+
+// What does not go together tells all keys that are involved.
+func TestValidateTellsKeys(t *testing.T) {
+	c := DefaultConfig()
+	c.SessionTimeout = 2 * time.Second
+	joined, ok := c.Validate().(interface{ Unwrap() []error })
+	if !ok || len(joined.Unwrap()) != 1 {
+		t.Fatalf("got error %v, want one", c.Validate())
+	}
+	about, ok := joined.Unwrap()[0].(interface{ Keys() []string })
+	if want := []string{"heartbeat_interval", "session_timeout"}; !ok || !slices.Equal(about.Keys(), want) {
+		t.Errorf("the error %v does not tell the keys %q", joined.Unwrap()[0], want)
+	}
+}
+
+// All files are looked at, and nothing of what they hold is told.
+func TestCheckFiles(t *testing.T) {
+	folder := t.TempDir()
+	absent, noise, empty := filepath.Join(folder, "absent"), secretFile(t, "n0ise"), secretFile(t, "")
+	for name, c := range map[string]struct {
+		tls  TLS
+		sasl SASL
+		// want are the beginnings of the errors.
+		want []string
+	}{
+		"none":           {},
+		"off":            {tls: TLS{CAFile: absent}, sasl: SASL{PasswordFile: absent}},
+		"all of TLS":     {tls: TLS{Enabled: true, CAFile: absent, CertFile: absent, KeyFile: absent}, want: []string{"tls.ca_file: cannot be used: stat " + absent, "tls.cert_file: ", "tls.key_file: "}},
+		"no certificate": {tls: TLS{Enabled: true, CAFile: noise, CertFile: noise, KeyFile: noise}, want: []string{"tls.ca_file: cannot be used: " + noise + " holds no certificate in PEM", "tls.cert_file: cannot be used with key_file: "}},
+		"both":           {tls: TLS{Enabled: true, CAFile: absent}, sasl: SASL{Mechanism: MechanismPlain, PasswordFile: empty}, want: []string{"tls.ca_file: ", "sasl.password_file: cannot be used: " + empty + " begins with an empty line"}},
+		"a token":        {sasl: SASL{Mechanism: MechanismOAuthBearer, TokenFile: absent}, want: []string{"sasl.token_file: "}},
+		"a secret":       {sasl: SASL{Mechanism: MechanismOAuthBearer, TokenURL: "https://idp", ClientSecretFile: folder}, want: []string{"sasl.client_secret_file: "}},
+		"a password":     {sasl: SASL{Mechanism: MechanismScramSHA256, PasswordFile: noise}},
+	} {
+		config := Config{TLS: c.tls, SASL: c.sasl}
+		var got []string
+		if err := config.CheckFiles(); err != nil {
+			got = strings.Split(err.Error(), "\n")
+		}
+		if !slices.EqualFunc(got, c.want, strings.HasPrefix) || strings.Contains(strings.Join(got, ""), "n0ise") {
+			t.Errorf("%s: told %q, want %q", name, got, c.want)
+		}
 	}
 }
 

@@ -32,6 +32,9 @@ type link struct {
 // it is to know. It reads the files that hold secrets and certificates, to
 // tell what is wrong with them early.
 func newLink(c *Config, topics []string) (*link, error) {
+	if err := c.CheckFiles(); err != nil {
+		return nil, err
+	}
 	tlsConfig, err := c.TLS.config()
 	if err != nil {
 		return nil, fmt.Errorf("tls: %w", err)

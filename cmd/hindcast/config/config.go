@@ -141,23 +141,43 @@ func Load(path string) (Config, error) {
 	if path == "" {
 		return Default(), nil
 	}
-	f, err := os.Open(path)
+	text, err := read(path)
 	if err != nil {
-		return Config{}, fmt.Errorf("read configuration: %w", err)
-	}
-	defer f.Close()
-	text, err := io.ReadAll(io.LimitReader(f, MaxFile+1))
-	if err != nil {
-		return Config{}, fmt.Errorf("read configuration: %w", err)
-	}
-	if len(text) > MaxFile {
-		return Config{}, Problems{{File: path, Message: fmt.Sprintf("the file is larger than %d MiB", MaxFile>>20)}}
+		return Config{}, err
 	}
 	return Parse(text, path)
 }
 
+// Check is [Load], and says as well what is wrong with the files that the
+// section kafka names: a process that does not use Kafka need not have them.
+func Check(path string) (Config, error) {
+	text, err := read(path)
+	if err != nil {
+		return Config{}, err
+	}
+	return parse(text, path, true)
+}
+
+func read(path string) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("read configuration: %w", err)
+	}
+	defer f.Close()
+	text, err := io.ReadAll(io.LimitReader(f, MaxFile+1))
+	if err != nil {
+		return nil, fmt.Errorf("read configuration: %w", err)
+	}
+	if len(text) > MaxFile {
+		return nil, Problems{{File: path, Message: fmt.Sprintf("the file is larger than %d MiB", MaxFile>>20)}}
+	}
+	return text, nil
+}
+
 // Parse reads the text of a file; the name is used in messages.
-func Parse(text []byte, name string) (Config, error) {
+func Parse(text []byte, name string) (Config, error) { return parse(text, name, false) }
+
+func parse(text []byte, name string, files bool) (Config, error) {
 	c := Default()
 	decoder := yaml.NewDecoder(bytes.NewReader(text))
 	var document, more yaml.Node
@@ -170,24 +190,37 @@ func Parse(text []byte, name string) (Config, error) {
 	if err := decoder.Decode(&more); !errors.Is(err, io.EOF) {
 		return Config{}, Problems{{File: name, Line: more.Line, Message: "the file holds more than one YAML document"}}
 	}
-	checked := checker{file: name, lines: map[string]int{}}
+	checked := checker{file: name, lines: map[string]int{}, unread: map[string]bool{}, meant: map[string]bool{}}
 	for _, root := range document.Content {
 		checked.check(root, reflect.TypeFor[Config](), "")
 	}
-	if len(checked.problems) == 0 {
-		if err := document.Decode(&c); err != nil {
-			return Config{}, Problems{yamlProblem(name, err)}
-		}
-		c.findFiles(filepath.Dir(name), &checked)
-		for _, wrong := range c.validate() {
-			checked.report(checked.lineOf(wrong.key), wrong.key, "%s", wrong.message)
-		}
+	if !checked.unread[""] {
+		checked.judge(&c, &document, files)
 	}
 	if problems := checked.problems; len(problems) > 0 {
 		slices.SortStableFunc(problems, func(a, b Problem) int { return a.Line - b.Line })
 		return Config{}, problems
 	}
 	return c, nil
+}
+
+// judge decodes what could be read of a document, and reports what is wrong with
+// the values.
+func (c *checker) judge(into *Config, document *yaml.Node, files bool) {
+	if err := document.Decode(into); err != nil {
+		c.problems = append(c.problems, yamlProblem(c.file, err))
+		return
+	}
+	into.findFiles(filepath.Dir(c.file), c)
+	wrong := into.validate()
+	if files && len(into.Kafka.Brokers) > 0 {
+		wrong.joined("kafka", into.Kafka.CheckFiles())
+	}
+	for _, w := range wrong {
+		if !slices.ContainsFunc(w.keys, c.hidden) {
+			c.reportAt(w.keys, w.message)
+		}
+	}
 }
 
 // findFiles takes relative paths as relative to the configuration file, and
@@ -206,9 +239,9 @@ func (c *Config) findFiles(dir string, checked *checker) {
 		secret := string(bytes.TrimSpace(text))
 		switch {
 		case err != nil:
-			checked.report(checked.lineOf(key), key, "%v", err)
+			checked.reportAt([]string{key}, err.Error())
 		case secret == "":
-			checked.report(checked.lineOf(key), key, "%s is empty", file)
+			checked.reportAt([]string{key}, file+" is empty")
 		default:
 			c.GitHub.Secrets = append(c.GitHub.Secrets, secret)
 		}
@@ -229,24 +262,4 @@ func (c *Config) Formats() ingest.FormatOptions {
 		o.GitHubSecrets = append(o.GitHubSecrets, []byte(secret))
 	}
 	return o
-}
-
-// lineOf is the line of a key, or of the section that would hold it.
-func (c *checker) lineOf(key string) int {
-	for key != "" {
-		if line, ok := c.lines[key]; ok {
-			return line
-		}
-		key = parent(key)
-	}
-	return 0
-}
-
-func parent(key string) string {
-	for i := len(key) - 1; i >= 0; i-- {
-		if key[i] == '.' || key[i] == '[' {
-			return key[:i]
-		}
-	}
-	return ""
 }

@@ -3,13 +3,19 @@ package config
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/prometheus/common/model"
+	"pgregory.net/rapid"
+
+	"github.com/hindcast/hindcast/ingest"
 	"github.com/hindcast/hindcast/ingest/kafka"
 )
 
@@ -33,7 +39,7 @@ func TestParseEmptyIsDefault(t *testing.T) {
 func TestDefaultIsValid(t *testing.T) {
 	c := Default()
 	for _, wrong := range c.validate() {
-		t.Errorf("%s: %s", wrong.key, wrong.message)
+		t.Errorf("%s: %s", wrong.keys, wrong.message)
 	}
 }
 
@@ -118,9 +124,20 @@ func TestParseProblems(t *testing.T) {
 		"no brokers":      {"forward: kafka\nkafka:\n  group: x", "x.yml:1: forward: kafka: kafka.brokers must say where"},
 		"no broker":       {"kafka:\n  brokers: [here]", `x.yml:2: kafka.brokers[0]: "here" is not HOST:PORT`},
 		"kafka":           {"kafka: {broker: [a]}", `x.yml:1: kafka.broker: unknown key; did you mean "brokers"?`},
+		"a port":          {"kafka:\n  brokers:\n    - kafka-1:9092\n    - kafka-3:99999", `x.yml:4: kafka.brokers[1]: "kafka-3:99999" is not HOST:PORT: a port is a number from 1 to 65535`},
+		"inline password": {"kafka:\n  sasl:\n    password: hush", "x.yml:3: kafka.sasl.password: unknown key; it stands in a file of its own, which is named by password_file: FILE\n"},
+		"inline token":    {"kafka: {sasl: {token: hush}}", "kafka.sasl.token: unknown key; it stands in a file of its own, which is named by token_file: FILE\n"},
+		"inline secret":   {"kafka: {sasl: {client_secret: hush}}", "kafka.sasl.client_secret: unknown key; it stands in a file of its own, which is named by client_secret_file: FILE\n"},
+		"inline CA":       {"kafka: {tls: {ca: x}}", "kafka.tls.ca: unknown key; it stands in a file of its own, which is named by ca_file: FILE\n"},
+		"little memory":   {"kafka:\n  memory: 1KiB", "x.yml:2: kafka.memory: must be from 1MiB to 1TiB, not 1KiB\n"},
+		"small lane":      {"limits:\n  max_body: 1GiB", "x.yml:2: limits.alerts.bytes: must hold the largest body"},
 		"no format":       {"kafka: {brokers: ['h:1'], topics: [{name: a, format: jsonlines}]}", `x.yml:1: kafka.topics[0].format: "jsonlines" is none of alertmanager`},
 		"twice consumed":  {"forward: kafka\nkafka: {brokers: ['h:1'], topics: [{name: hindcast-logs, format: deploys}]}", "x.yml:2: kafka.topics[0].name: \"hindcast-logs\" is one of kafka.forward_topics"},
 		"session":         {"kafka: {session_timeout: 1s}", "kafka.heartbeat_interval: 1s is longer than a third of session_timeout"},
+		"with a default":  {"kafka:\n  brokers: ['h:1']\n  session_timeout: 2s", "x.yml:3: kafka.heartbeat_interval: 1s is longer than a third of session_timeout (2s): a process would be taken for dead when one sign of life is late; kafka.heartbeat_interval is not in the file, and has its default\n"},
+		"both given":      {"kafka:\n  session_timeout: 2s\n  heartbeat_interval: 1s", "x.yml:3: kafka.heartbeat_interval: 1s is longer than a third of session_timeout (2s): a process would be taken for dead when one sign of life is late\n"},
+		"seal_after":      {"link_within: 1m\nseal_after: 8d", "x.yml:2: retention.lines: 1w is not longer than seal_after (8d): incidents would lose their evidence before they are sealed; retention.lines is not in the file, and has its default\n"},
+		"dead letters":    {"kafka:\n  group: x\n  dead_letters: hindcast-logs", "x.yml:3: kafka.forward_topics.logs: "},
 		"not YAML":        {"a: [\nb: c", "x.yml:"},
 		"a list":          {"- a", "x.yml:1: want a section with keys, got a list"},
 		"two documents":   {"quiet_period: 1m\n---\nquiet_period: 1m", "more than one YAML document"},
@@ -143,6 +160,97 @@ func TestParseReportsAllProblems(t *testing.T) {
 	var problems Problems
 	if !errors.As(err, &problems) || len(problems) != 3 || problems[0].Line != 1 || problems[2].Line != 3 {
 		t.Errorf("got %v, want three problems in the order of the file", err)
+	}
+}
+
+// TestParseReportsBehindUnreadable: what cannot be read, and keys that there are
+// not, do not hide what is wrong with the rest; and nothing is told that hangs on
+// them.
+func TestParseReportsBehindUnreadable(t *testing.T) {
+	for name, c := range map[string]struct {
+		text string
+		// want are lines and keys.
+		want []string
+	}{
+		"a duration":      {"kafka:\n  fetch_wait: -1s\n  memory: 1KiB\nflap_firings: 1", []string{"2 kafka.fetch_wait", "3 kafka.memory", "4 flap_firings"}},
+		"a typo":          {"quiet_perod: 5m\nretention: {lines: 1d}", []string{"1 quiet_perod", "2 retention.lines"}},
+		"twice":           {"quiet_period: 5m\nquiet_period: 6m\nflap_firings: 1", []string{"2 quiet_period", "3 flap_firings"}},
+		"in a list":       {"kafka:\n  brokers:\n    - [a]\n    - b\n  memory: 1KiB", []string{"3 kafka.brokers[0]", "5 kafka.memory"}},
+		"in a map":        {"kafka:\n  memory: 1KiB\n  sasl: {extensions: {a: [b]}}", []string{"2 kafka.memory", "3 kafka.sasl.extensions.a"}},
+		"a section":       {"limits: 7\nflap_firings: 1", []string{"1 limits", "2 flap_firings"}},
+		"of the pair":     {"kafka:\n  session_timeout: soon\n  heartbeat_interval: 30s\n  rebalance_timeout: 5m", []string{"2 kafka.session_timeout"}},
+		"the missing":     {"kafka:\n  brokrs: ['a:1']\n  topics: [{name: a, format: deploys}]", []string{"2 kafka.brokrs"}},
+		"the missing one": {"kafka:\n  brokers: ['a:1']\n  topics:\n    - nam: a\n      format: deploiz", []string{"4 kafka.topics[0].nam", "5 kafka.topics[0].format"}},
+		"a secret's file": {"flap_firings: many\ngithub: {secret_files: [absent]}", []string{"1 flap_firings", "2 github.secret_files[0]"}},
+		"the whole":       {"7", []string{"1 "}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := Parse([]byte(c.text), "x.yml")
+			var problems Problems
+			errors.As(err, &problems)
+			var got []string
+			for _, p := range problems {
+				got = append(got, fmt.Sprintf("%d %s", p.Line, p.Key))
+			}
+			if !slices.Equal(got, c.want) {
+				t.Errorf("told of %q, want %q: %v", got, c.want, err)
+			}
+		})
+	}
+}
+
+// TestCheckFiles: files of Kafka that cannot be read are told like all else: each,
+// with its line.
+func TestCheckFiles(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "x.yml")
+	text := "kafka:\n  memory: 1KiB\n  brokers: ['k:1']\n  tls:\n    enabled: true\n    ca_file: absent.pem\n  sasl:\n    mechanism: plain\n    username: u\n    password_file: absent\n"
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	_, err := Check(file)
+	var problems Problems
+	errors.As(err, &problems)
+	var got []string
+	for _, p := range problems {
+		got = append(got, fmt.Sprintf("%d %s", p.Line, p.Key))
+	}
+	if want := []string{"2 kafka.memory", "6 kafka.tls.ca_file", "10 kafka.sasl.password_file"}; !slices.Equal(got, want) {
+		t.Errorf("told of %q, want %q: %v", got, want, err)
+	}
+	// A process that does not use Kafka need not have them.
+	if err := os.WriteFile(file, []byte(strings.ReplaceAll(text, "1KiB", "1GiB")), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Load(file); err != nil {
+		t.Errorf("only read, it is an error: %v", err)
+	}
+	if _, err := Check(filepath.Join(t.TempDir(), "absent.yml")); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("no file: got error %v", err)
+	}
+}
+
+// TestSummaryOfMaps: labels are shown, and of what may be a secret the names.
+func TestSummaryOfMaps(t *testing.T) {
+	c, err := Parse([]byte(`
+kafka:
+  brokers: ["k:1"]
+  sasl: {mechanism: oauthbearer, token_file: token, extensions: {logicalCluster: hush}}
+  topics: [{name: app, format: deploys, labels: {service: "a b", environment: prod}}]
+`), "x.yml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out bytes.Buffer
+	if err := WriteSummary(&out, c); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{`labels: {environment: prod, service: "a b"}}]`, "{logicalCluster} (values not shown)"} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("the summary lacks %s:\n%s", want, out.String())
+		}
+	}
+	if strings.Contains(out.String(), "hush") {
+		t.Errorf("the summary shows what may be a secret:\n%s", out.String())
 	}
 }
 
@@ -219,16 +327,31 @@ func TestSecretFiles(t *testing.T) {
 }
 
 func TestParseSize(t *testing.T) {
-	for text, want := range map[string]int64{"0": 0, "17": 17, "1KB": 1000, "1KiB": 1024, "1.5 MiB": 3 << 19, "2GiB": 2 << 30, "9B": 9} {
+	for text, want := range map[string]int64{"0": 0, "17": 17, "1KB": 1000, "1KiB": 1024, "1.5 MiB": 3 << 19, "2GiB": 2 << 30, "1 TiB": 1 << 40, "9B": 9} {
 		if got, err := ParseSize(text); err != nil || got != want {
 			t.Errorf("%q: got %d, error %v; want %d", text, got, err, want)
 		}
 	}
-	for _, text := range []string{"", "x", "-1", "1e300", "NaN", "Inf", "1 TiB"} {
+	for _, text := range []string{"", "x", "-1", "1e300", "NaN", "Inf", "1 PiB"} {
 		if got, err := ParseSize(text); err == nil {
 			t.Errorf("%q: got %d, want an error", text, got)
 		}
 	}
+}
+
+// What is written is what is read.
+func TestFormatDuration(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		unit := rapid.SampledFrom([]time.Duration{1, time.Millisecond, time.Minute, time.Hour, 24 * time.Hour, 7 * 24 * time.Hour}).Draw(t, "unit")
+		d := time.Duration(rapid.Int64Range(0, int64(1000*24*time.Hour/unit)).Draw(t, "times")) * unit
+		text := ingest.FormatDuration(d)
+		if got, err := ParseDuration(text); err != nil || got != d {
+			t.Errorf("%d ns are written as %q and read as %d, error %v", d, text, got, err)
+		}
+		if want := model.Duration(d).String(); d%time.Millisecond == 0 && text != want {
+			t.Errorf("%d ns are written as %q, and as %q by Prometheus", d, text, want)
+		}
+	})
 }
 
 func FuzzParse(f *testing.F) {
@@ -237,7 +360,7 @@ func FuzzParse(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text []byte) {
 		if c, err := Parse(text, "x.yml"); err == nil {
 			for _, wrong := range c.validate() {
-				t.Errorf("taken, and not valid: %s: %s", wrong.key, wrong.message)
+				t.Errorf("taken, and not valid: %s: %s", wrong.keys, wrong.message)
 			}
 		}
 	})

@@ -163,7 +163,7 @@ func (r *reference) row(f field, path string, value reflect.Value) {
 	case byMachine[path] != "":
 		standard = byMachine[path]
 	case !value.IsZero(), f.typ == durationType, value.CanInt(), value.Kind() == reflect.Bool:
-		standard = "`" + strings.ReplaceAll(format(value), "|", "\\|") + "`"
+		standard = "`" + strings.ReplaceAll(formatField(f, value), "|", "\\|") + "`"
 	}
 	meaning := r.meaning(f)
 	if f.typ.Kind() == reflect.Slice && f.typ.Elem().Kind() == reflect.Struct {

@@ -1,7 +1,6 @@
 package config
 
 import (
-	"cmp"
 	"encoding"
 	"errors"
 	"fmt"
@@ -53,13 +52,16 @@ func (ps Problems) Error() string {
 // checker holds a YAML document against the type it is to be decoded into. It
 // finds unknown keys, which the decoder's KnownFields finds as well but without
 // saying where and what was meant; it notes the line of every key, for the
-// validation that follows; and it rewrites durations
-// and sizes as the decoder reads them.
+// validation that follows; it rewrites durations and sizes as the decoder reads
+// them; and it takes away what cannot be read, so that the rest can be judged.
 type checker struct {
 	file     string
 	problems Problems
 	lines    map[string]int
-	nodes    int
+	// unread are keys whose values cannot be read, meant those that unknown ones
+	// were probably meant for.
+	unread, meant map[string]bool
+	nodes         int
 }
 
 // maxNodes bounds a document after its aliases are followed.
@@ -76,10 +78,17 @@ func (c *checker) report(line int, key, format string, args ...any) {
 	c.problems = append(c.problems, Problem{File: c.file, Line: line, Key: key, Message: fmt.Sprintf(format, args...)})
 }
 
+// refuse reports a value that cannot be read.
+func (c *checker) refuse(node *yaml.Node, key, format string, args ...any) {
+	c.report(node.Line, key, format, args...)
+	c.unread[key] = true
+}
+
 func (c *checker) check(node *yaml.Node, t reflect.Type, key string) {
 	if c.nodes++; c.nodes > maxNodes {
 		if c.nodes == maxNodes+1 {
 			c.report(node.Line, key, "the file has more than %d values", maxNodes)
+			c.unread[""] = true
 		}
 		return
 	}
@@ -100,26 +109,34 @@ func (c *checker) check(node *yaml.Node, t reflect.Type, key string) {
 		c.checkSize(node, key)
 	case node.Kind == yaml.ScalarNode && readsItself(t):
 		if err := node.Decode(reflect.New(t).Interface()); err != nil {
-			c.report(node.Line, key, "%v", err)
+			c.refuse(node, key, "%v", err)
 		}
 	case t.Kind() == reflect.Struct && node.Kind == yaml.MappingNode:
 		c.checkStruct(node, t, key)
 	case t.Kind() == reflect.Slice && node.Kind == yaml.SequenceNode:
 		for i, item := range node.Content {
-			c.check(item, t.Elem(), key+"["+strconv.Itoa(i)+"]")
+			c.checkPart(item, t.Elem(), key+"["+strconv.Itoa(i)+"]", key)
 		}
 	case t.Kind() == reflect.Map && node.Kind == yaml.MappingNode:
 		for i := 0; i+1 < len(node.Content); i += 2 {
-			c.check(node.Content[i+1], t.Elem(), join(key, node.Content[i].Value))
+			c.checkPart(node.Content[i+1], t.Elem(), join(key, node.Content[i].Value), key)
 		}
 	case t.Kind() == reflect.Struct:
-		c.report(node.Line, key, "want a section with keys, got %s", describe(node))
+		c.refuse(node, key, "want a section with keys, got %s", describe(node))
 	case t.Kind() == reflect.Slice:
-		c.report(node.Line, key, "want a list, got %s", describe(node))
+		c.refuse(node, key, "want a list, got %s", describe(node))
 	case node.Kind != yaml.ScalarNode:
-		c.report(node.Line, key, "want a single value, got %s", describe(node))
+		c.refuse(node, key, "want a single value, got %s", describe(node))
 	case node.Decode(reflect.New(t).Interface()) != nil:
-		c.report(node.Line, key, "want %s, got %s", typeName(t), describe(node))
+		c.refuse(node, key, "want %s, got %s", typeName(t), describe(node))
+	}
+}
+
+// checkPart checks a part without which the whole cannot be read.
+func (c *checker) checkPart(node *yaml.Node, t reflect.Type, part, whole string) {
+	c.check(node, t, part)
+	if c.unread[part] {
+		c.unread[whole] = true
 	}
 }
 
@@ -134,6 +151,7 @@ func readsItself(t reflect.Type) bool {
 func (c *checker) checkStruct(node *yaml.Node, t reflect.Type, key string) {
 	fields, others := fieldsOf(t), othersOf(t)
 	seen := map[string]bool{}
+	var read []*yaml.Node
 	for i := 0; i+1 < len(node.Content); i += 2 {
 		name, value := node.Content[i], node.Content[i+1]
 		path := join(key, name.Value)
@@ -142,21 +160,41 @@ func (c *checker) checkStruct(node *yaml.Node, t reflect.Type, key string) {
 		case at < 0 && others != nil:
 			c.check(value, others, path)
 		case at < 0:
-			c.report(name.Line, path, "unknown key%s", cmp.Or(elsewhere[path], suggest(name.Value, fields)))
+			c.unknown(name.Line, key, name.Value, fields)
+			continue
 		case seen[name.Value]:
-			c.report(name.Line, path, "the key stands here twice")
+			c.refuse(name, path, "the key stands here twice")
 		default:
 			c.check(value, fields[at].typ, path)
 			c.lines[path] = name.Line
 		}
 		seen[name.Value] = true
+		if !c.unread[path] {
+			read = append(read, name, value)
+		}
 	}
+	node.Content = read
+}
+
+// unknown reports a key that there is not in a section, and what was probably
+// meant, or where what it might hold is given.
+func (c *checker) unknown(line int, section, name string, fields []field) {
+	path, hint := join(section, name), ""
+	meant := suggest(name, fields)
+	switch {
+	case elsewhere[path] != "":
+		hint = elsewhere[path]
+	case meant != "":
+		hint = fmt.Sprintf("; did you mean %q?", meant)
+		c.meant[join(section, meant)] = true
+	}
+	c.report(line, path, "unknown key%s", hint)
 }
 
 func (c *checker) checkDuration(node *yaml.Node, key string) {
 	d, err := ParseDuration(node.Value)
 	if node.Kind != yaml.ScalarNode || err != nil {
-		c.report(node.Line, key, "want a duration like 30s, 5m, 1h30m or 7d, got %s", describe(node))
+		c.refuse(node, key, "want a duration like 30s, 5m, 1h30m or 7d, got %s", describe(node))
 		return
 	}
 	node.Tag, node.Value, node.Style = "!!str", d.String(), 0
@@ -165,7 +203,7 @@ func (c *checker) checkDuration(node *yaml.Node, key string) {
 func (c *checker) checkSize(node *yaml.Node, key string) {
 	n, err := ParseSize(node.Value)
 	if node.Kind != yaml.ScalarNode || err != nil {
-		c.report(node.Line, key, "%v, got %s", errSize, describe(node))
+		c.refuse(node, key, "%v, got %s", errSize, describe(node))
 		return
 	}
 	node.Tag, node.Value, node.Style = "!!int", strconv.FormatInt(n, 10), 0
@@ -239,55 +277,6 @@ func clip(s string) string {
 		return s[:60] + "…"
 	}
 	return s
-}
-
-const (
-	inStore    = "; the address, with the user and the database, is given by --store"
-	inPassword = "; the password is in the environment, as HINDCAST_CLICKHOUSE_PASSWORD, or in a file that --store names: ?password_file=FILE"
-)
-
-// elsewhere says of keys where what they might hold is given.
-var elsewhere = map[string]string{
-	"clickhouse.dsn": inStore, "clickhouse.url": inStore, "clickhouse.address": inStore, "clickhouse.addr": inStore,
-	"clickhouse.host": inStore, "clickhouse.hosts": inStore, "clickhouse.port": inStore, "clickhouse.database": inStore,
-	"clickhouse.user": inStore, "clickhouse.username": inStore, "clickhouse.password": inPassword,
-	"clickhouse.password_file": inPassword,
-}
-
-// suggest names the key that was probably meant.
-func suggest(got string, fields []field) string {
-	best, least := "", max(2, len(got)/3)+1
-	for _, f := range fields {
-		if d := distance(got, f.key); d < least {
-			best, least = f.key, d
-		}
-	}
-	if best == "" {
-		return ""
-	}
-	return fmt.Sprintf("; did you mean %q?", best)
-}
-
-// distance is how many characters must be inserted, deleted or replaced to
-// make b of a (Levenshtein).
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := diagonal
-			if a[i] != b[j] {
-				cost++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(cost, row[j]+1, row[j+1]+1)
-		}
-	}
-	return row[len(b)]
 }
 
 // yamlProblem turns an error of the YAML parser into a problem.

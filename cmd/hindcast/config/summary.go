@@ -4,11 +4,14 @@ import (
 	"fmt"
 	"io"
 	"reflect"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
 
 	promconfig "github.com/prometheus/common/config"
+
+	"github.com/hindcast/hindcast/ingest"
 )
 
 // WriteSummary prints what is in force, key by key, and marks what is not the
@@ -30,7 +33,7 @@ func summarize(w io.Writer, section string, got, standard reflect.Value) {
 			summarize(w, key, value, usual)
 			continue
 		}
-		text := format(value)
+		text := formatField(f, value)
 		if f.key == "secrets" {
 			text = fmt.Sprintf("(%d, not shown)", value.Len())
 		}
@@ -42,13 +45,22 @@ func summarize(w io.Writer, section string, got, standard reflect.Value) {
 	}
 }
 
+// formatField writes the value of a key. Labels are known to be no secrets, as the
+// values of other maps may be.
+func formatField(f field, v reflect.Value) string {
+	if f.name == "Labels" && v.Kind() == reflect.Map {
+		return formatLabels(v)
+	}
+	return format(v)
+}
+
 // format writes a value as the file would, on one line and without secrets.
 func format(v reflect.Value) string {
 	switch {
 	case v.Type() == durationType:
-		return FormatDuration(time.Duration(v.Int()))
+		return ingest.FormatDuration(time.Duration(v.Int()))
 	case v.Type() == sizeType:
-		return FormatSize(v.Int())
+		return ingest.FormatSize(v.Int())
 	case v.Type() == reflect.TypeFor[promconfig.Secret]():
 		return "(not shown)"
 	}
@@ -66,12 +78,12 @@ func format(v reflect.Value) string {
 		var items []string
 		for _, f := range fieldsOf(v.Type()) {
 			if item := v.FieldByIndex(f.index); !item.IsZero() {
-				items = append(items, f.key+": "+format(item))
+				items = append(items, f.key+": "+formatField(f, item))
 			}
 		}
 		return "{" + strings.Join(items, ", ") + "}"
 	case reflect.Map:
-		return fmt.Sprintf("(%d keys)", v.Len())
+		return formatNames(v)
 	case reflect.Pointer:
 		if v.IsNil() {
 			return ""
@@ -83,4 +95,27 @@ func format(v reflect.Value) string {
 		}
 	}
 	return fmt.Sprint(v.Interface())
+}
+
+// formatNames writes the keys of a map, of which nobody knows whether the values
+// are secrets.
+func formatNames(v reflect.Value) string {
+	if v.Len() == 0 {
+		return "{}"
+	}
+	var names []string
+	for _, key := range v.MapKeys() {
+		names = append(names, format(key))
+	}
+	slices.Sort(names)
+	return "{" + strings.Join(names, ", ") + "} (values not shown)"
+}
+
+func formatLabels(v reflect.Value) string {
+	var items []string
+	for _, key := range v.MapKeys() {
+		items = append(items, format(key)+": "+format(v.MapIndex(key)))
+	}
+	slices.Sort(items)
+	return "{" + strings.Join(items, ", ") + "}"
 }

@@ -24,26 +24,18 @@ func ParseDuration(text string) (time.Duration, error) {
 	return d, nil
 }
 
-// FormatDuration writes a duration as Prometheus does.
-func FormatDuration(d time.Duration) string {
-	if d%time.Millisecond != 0 {
-		return d.String()
-	}
-	return model.Duration(d).String()
-}
-
 var units = []struct {
 	name string
 	size float64
 }{
-	{"KiB", 1 << 10}, {"MiB", 1 << 20}, {"GiB", 1 << 30},
-	{"KB", 1e3}, {"MB", 1e6}, {"GB", 1e9}, {"B", 1},
+	{"KiB", 1 << 10}, {"MiB", 1 << 20}, {"GiB", 1 << 30}, {"TiB", 1 << 40},
+	{"KB", 1e3}, {"MB", 1e6}, {"GB", 1e9}, {"TB", 1e12}, {"B", 1},
 }
 
 var errSize = errors.New("want a size like 512KiB, 10MiB or a number of bytes")
 
-// ParseSize reads a number of bytes, or one with a unit: KB, MB, GB (powers of
-// 1000), KiB, MiB or GiB (powers of 1024).
+// ParseSize reads a number of bytes, or one with a unit: KB, MB, GB, TB (powers
+// of 1000), KiB, MiB, GiB or TiB (powers of 1024).
 func ParseSize(text string) (int64, error) {
 	number, size := strings.TrimSpace(text), 1.0
 	for _, u := range units {
@@ -57,19 +49,6 @@ func ParseSize(text string) (int64, error) {
 		return 0, errSize
 	}
 	return int64(n * size), nil
-}
-
-// FormatSize writes a size with the greatest unit that divides it.
-func FormatSize(bytes int64) string {
-	switch {
-	case bytes > 0 && bytes%(1<<30) == 0:
-		return fmt.Sprintf("%dGiB", bytes>>30)
-	case bytes > 0 && bytes%(1<<20) == 0:
-		return fmt.Sprintf("%dMiB", bytes>>20)
-	case bytes > 0 && bytes%(1<<10) == 0:
-		return fmt.Sprintf("%dKiB", bytes>>10)
-	}
-	return strconv.FormatInt(bytes, 10)
 }
 
 // typeName says in the reader's words what a key takes.

@@ -3,6 +3,7 @@ package config
 import (
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -10,8 +11,15 @@ import (
 	"github.com/hindcast/hindcast/storage/clickhouse"
 )
 
-// validation collects what is wrong with values, by key.
-type validation []struct{ key, message string }
+// validation collects what is wrong with values.
+type validation []wrong
+
+// wrong is a value that is, or several that do not go together.
+type wrong struct {
+	// keys are what it is about, the one to be named first.
+	keys    []string
+	message string
+}
 
 // validate says all that is wrong.
 func (c *Config) validate() validation {
@@ -30,7 +38,12 @@ func (c *Config) validate() validation {
 }
 
 func (v *validation) report(key, format string, args ...any) {
-	*v = append(*v, struct{ key, message string }{key, fmt.Sprintf(format, args...)})
+	v.conflict([]string{key}, format, args...)
+}
+
+// conflict reports that the first key does not go with the others.
+func (v *validation) conflict(keys []string, format string, args ...any) {
+	*v = append(*v, wrong{keys, fmt.Sprintf(format, args...)})
 }
 
 func (v *validation) notEmpty(key, got string) {
@@ -39,8 +52,14 @@ func (v *validation) notEmpty(key, got string) {
 	}
 }
 
+// against are keys that others must fit to, where the errors do not tell.
+var against = map[string][]string{
+	"limits.alerts.bytes": {"limits.max_body", "limits.max_decompressed"},
+	"limits.logs.bytes":   {"limits.max_body", "limits.max_decompressed"},
+}
+
 // joined reports errors that were joined and each begin with the key that they
-// are about, below a section.
+// are about, below a section. Where they have a method Keys they are about more.
 func (v *validation) joined(section string, err error) {
 	var all []error
 	switch joined := err.(type) {
@@ -53,7 +72,14 @@ func (v *validation) joined(section string, err error) {
 	}
 	for _, err := range all {
 		key, message, _ := strings.Cut(err.Error(), " ")
-		v.report(join(section, strings.TrimSuffix(key, ":")), "%s", message)
+		keys := []string{strings.TrimSuffix(key, ":")}
+		if about, ok := err.(interface{ Keys() []string }); ok {
+			keys = slices.Clone(about.Keys())
+		}
+		for i, key := range keys {
+			keys[i] = join(section, key)
+		}
+		v.conflict(append(keys, against[keys[0]]...), "%s", message)
 	}
 }
 
@@ -92,7 +118,7 @@ func (c *Config) validateKafka(v *validation) {
 	case c.Forward != "" && c.Forward != ForwardKafka:
 		v.report("forward", "%q is neither empty nor %s", clip(c.Forward), ForwardKafka)
 	case c.Forwards() && len(c.Kafka.Brokers) == 0:
-		v.report("forward", "%s: kafka.brokers must say where", ForwardKafka)
+		v.conflict([]string{"forward", "kafka.brokers"}, "%s: kafka.brokers must say where", ForwardKafka)
 	}
 	formats := ingest.DefaultFormats(ingest.FormatOptions{Limits: ingest.DefaultLimits()})
 	for i, topic := range c.Kafka.Topics {
@@ -101,7 +127,7 @@ func (c *Config) validateKafka(v *validation) {
 			v.report(key+".format", "%q is none of %s", clip(topic.Format), namesOf(formats))
 		}
 		if to := c.Kafka.ForwardTopics; c.Forwards() && (topic.Name == to.Alerts || topic.Name == to.Logs) {
-			v.report(key+".name", "%q is one of kafka.forward_topics, which are consumed by themselves", clip(topic.Name))
+			v.conflict([]string{key + ".name", "kafka.forward_topics", "forward"}, "%q is one of kafka.forward_topics, which are consumed by themselves", clip(topic.Name))
 		}
 	}
 }
@@ -118,15 +144,15 @@ func namesOf(formats ingest.Formats) string {
 // are sealed.
 func (c *Config) validateRetention(v *validation) {
 	if c.SealAfter < c.QuietPeriod {
-		v.report("seal_after", "%s is shorter than quiet_period (%s)", FormatDuration(c.SealAfter), FormatDuration(c.QuietPeriod))
+		v.conflict([]string{"seal_after", "quiet_period"}, "%s is shorter than quiet_period (%s)", ingest.FormatDuration(c.SealAfter), ingest.FormatDuration(c.QuietPeriod))
 	}
 	for _, r := range []struct {
 		key  string
 		kept time.Duration
 	}{{"retention.lines", c.Retention.Lines}, {"retention.counts", c.Retention.Counts}, {"retention.events", c.Retention.Events}} {
 		if r.kept != 0 && r.kept <= c.SealAfter {
-			v.report(r.key, "%s is not longer than seal_after (%s): incidents would lose their evidence before they are sealed",
-				FormatDuration(r.kept), FormatDuration(c.SealAfter))
+			v.conflict([]string{r.key, "seal_after"}, "%s is not longer than seal_after (%s): incidents would lose their evidence before they are sealed",
+				ingest.FormatDuration(r.kept), ingest.FormatDuration(c.SealAfter))
 		}
 	}
 }

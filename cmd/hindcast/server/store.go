@@ -12,6 +12,7 @@ import (
 	"github.com/prometheus/common/version"
 
 	"github.com/hindcast/hindcast/cmd/hindcast/config"
+	"github.com/hindcast/hindcast/ingest"
 	"github.com/hindcast/hindcast/storage"
 	"github.com/hindcast/hindcast/storage/clickhouse"
 	"github.com/hindcast/hindcast/storage/sqlite"
@@ -139,7 +140,7 @@ func openClickHouse(ctx context.Context, dsn string, o StoreOptions) (storage.St
 			return nil, err
 		}
 		if left <= 0 {
-			return nil, fmt.Errorf("%w; it was waited for %s (--store.wait)", err, config.FormatDuration(o.Wait))
+			return nil, fmt.Errorf("%w; it was waited for %s (--store.wait)", err, ingest.FormatDuration(o.Wait))
 		}
 		pause = min(pause, left)
 		o.Logger.Warn("the store cannot be used yet: it is tried again", "err", err, "in", pause, "until", began.Add(o.Wait))

@@ -1,0 +1,59 @@
+package config
+
+import (
+	"fmt"
+	"strings"
+)
+
+// reportAt reports what is wrong with the first key, or does not go together
+// with the others, at a line of the file: that of the first of them that stands
+// there. Where none does it is the section that would hold the first one.
+func (c *checker) reportAt(keys []string, message string) {
+	for i, key := range keys {
+		line, ok := c.lines[key]
+		if !ok {
+			continue
+		}
+		if i > 0 {
+			message += fmt.Sprintf("; %s is not in the file, and has its default", keys[0])
+		}
+		c.report(line, keys[0], "%s", message)
+		return
+	}
+	line := 0
+	for key := parent(keys[0]); key != "" && line == 0; key = parent(key) {
+		line = c.lines[key]
+	}
+	c.report(line, keys[0], "%s", message)
+}
+
+// hidden reports whether nothing can be said about the value of a key, because
+// something about it was reported already: it cannot be read, or lacks because its
+// name is written wrong.
+func (c *checker) hidden(key string) bool {
+	for unread := range c.unread {
+		if within(key, unread) || within(unread, key) {
+			return true
+		}
+	}
+	for meant := range c.meant {
+		if _, given := c.lines[meant]; !given && within(key, meant) {
+			return true
+		}
+	}
+	return false
+}
+
+// within reports whether a key is another one, or lies below it.
+func within(key, section string) bool {
+	rest, ok := strings.CutPrefix(key, section)
+	return ok && (rest == "" || rest[0] == '.' || rest[0] == '[')
+}
+
+// parent is the key of what holds a key; "" is the file.
+func parent(key string) string {
+	if at := strings.LastIndexAny(key, ".["); at >= 0 {
+		return key[:at]
+	}
+	return ""
+}
