@@ -5,18 +5,25 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"time"
 
 	kafkago "github.com/segmentio/kafka-go"
 )
 
 // Ready says of each of the two topics whether it could be written now: some of its
 // partitions have a leader that answers and as many replicas in sync as the topic
-// wants. Nil is yes; an error wraps [ErrUnavailable]. Nothing is written for it. A
+// wants, and the topic of log lines takes records as large as their parts. Nil is yes; an error wraps [ErrUnavailable]. Nothing is written for it. A
 // broker that would answer and refuse a write, as one whose disk is full, is not
 // found out by that. It waits until ctx is done at most.
 func (f *Forwarder) Ready(ctx context.Context) (alerts, logs error) {
 	told := make(chan error, 1)
-	go func() { told <- f.logs.ready(ctx) }()
+	go func() {
+		err := f.logs.ready(ctx)
+		if err == nil {
+			err = f.logs.takesParts(ctx)
+		}
+		told <- err
+	}()
 	alerts = f.alerts.ready(ctx)
 	return alerts, <-told
 }
@@ -55,6 +62,25 @@ func (w *topicWriter) ready(ctx context.Context) error {
 		errs = append(errs, err)
 	}
 	return fmt.Errorf("%w: ask the leaders of topic %q: %w", ErrUnavailable, w.topic, errors.Join(errs...))
+}
+
+// takesParts is an error where the topic was set, by now, to take less than a part of
+// a chunk: whoever sends log lines is refused then.
+func (w *topicWriter) takesParts(ctx context.Context) error {
+	const trusted = 10 * time.Second
+	w.mu.Lock()
+	old := time.Since(w.learned) > trusted
+	w.mu.Unlock()
+	if old {
+		ctx, cancel := context.WithTimeout(ctx, time.Second)
+		defer cancel()
+		// What fails leaves what was known.
+		_ = w.learn(ctx)
+	}
+	if s := w.settings.Load(); s.described && s.maxBytes < leastMaxBytes {
+		return fmt.Errorf("%w: %w", ErrUnavailable, &smallTopic{topic: w.topic, maxBytes: s.maxBytes})
+	}
+	return nil
 }
 
 // writable are partitions that can be written as far as the metadata tell, one for

@@ -76,6 +76,31 @@ func TestForwarderReady(t *testing.T) {
 	}
 }
 
+// TestForwarderReadyForLines: a topic that is set to take less than a part of a chunk
+// is found out, and that it takes more again.
+func TestForwarderReadyForLines(t *testing.T) {
+	broker := kafkatest.NewFake(t)
+	r := newForwardRig(t, &broker.Admin, 1, safe)
+	r.start(t)
+	for _, c := range []struct{ takes, want string }{
+		{"1048588", ""}, {"299999", "max.message.bytes is 299999"}, {"300000", ""},
+	} {
+		if err := broker.Configure(t.Context(), r.options.Config.ForwardTopics.Logs, map[string]string{"max.message.bytes": c.takes}); err != nil {
+			t.Fatal(err)
+		}
+		r.logs.mu.Lock()
+		r.logs.learned = time.Time{} // long ago
+		r.logs.mu.Unlock()
+		alerts, logs := r.Ready(t.Context())
+		if alerts != nil {
+			t.Errorf("with %s bytes for log lines: alerts are not ready: %v", c.takes, alerts)
+		}
+		if c.want == "" && logs != nil || c.want != "" && (!errors.Is(logs, ErrUnavailable) || !strings.Contains(logs.Error(), c.want)) {
+			t.Errorf("with %s bytes: error for log lines is %v, want %q", c.takes, logs, c.want)
+		}
+	}
+}
+
 // TestWritablePartitions leaves out what acks=all would not write.
 func TestWritablePartitions(t *testing.T) {
 	brokers := func(ids ...int) (list []kafkago.Broker) {
