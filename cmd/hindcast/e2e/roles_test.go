@@ -40,6 +40,33 @@ func join(t *testing.T, store string, args ...string) *member {
 	return m
 }
 
+// joinTwo starts two on a store, the second when the first leads.
+func joinTwo(t *testing.T, store string) (leads, standsBy *member) {
+	t.Helper()
+	leads = join(t, store)
+	wait(t, "the first leads", liveness, func() bool { return leads.owns(t) }, leads.process)
+	return leads, join(t, store)
+}
+
+// postTo has clients of each kind post, to this process first, until they are
+// stopped; then posting ends.
+func postTo(t *testing.T, m *member) (posters *clients, posting *sync.WaitGroup) {
+	t.Helper()
+	posters = newClients(t.Context(), new(atomicURL), 1)
+	posters.pause = 20 * time.Millisecond
+	posters.to.set(m.url)
+	return posters, posters.start(t)
+}
+
+// fewer is how often something is done that takes long: n times, or once in a
+// short run.
+func fewer(n int) int {
+	if testing.Short() {
+		return 1
+	}
+	return n
+}
+
 // owns says whether it derives the timelines, by its own word.
 func (m *member) owns(t *testing.T) bool {
 	t.Helper()
@@ -183,17 +210,9 @@ func reportTakeOver(t *testing.T, how string, took time.Duration) {
 func TestOwnerKilled(t *testing.T) {
 	store := enginetest.Shared(t).Database(t)
 	owner := join(t, store)
-	var to atomicURL
-	clients := newClients(t.Context(), &to, 1)
-	clients.pause = 20 * time.Millisecond
-	to.set(owner.url)
-	posting := clients.start(t)
-	kills := 3
-	if testing.Short() {
-		kills = 1
-	}
+	clients, posting := postTo(t, owner)
 	r := newReader(t)
-	for i := range kills {
+	for i := range fewer(3) {
 		wait(t, "the first leads", liveness, func() bool { return owner.owns(t) }, owner.process)
 		other := join(t, store)
 		if other.owns(t) {
@@ -202,7 +221,7 @@ func TestOwnerKilled(t *testing.T) {
 		stop := r.read(other)
 		other.derives(t, fmt.Sprintf("before-%d", i))
 		wait(t, "clients get on", liveness, clients.more(2), owner.process, other.process)
-		to.set(other.url)
+		clients.to.set(other.url)
 		owner.kill(t)
 		reportTakeOver(t, "kill -9", other.derives(t, fmt.Sprintf("after-%d", i)))
 		if !other.owns(t) {
@@ -251,21 +270,11 @@ func checkShared(t *testing.T, m *member, r *reader, clients *clients) {
 // does, and lets it go on when another has taken over.
 func TestOwnerStandsStill(t *testing.T) {
 	store := enginetest.Shared(t).Database(t)
-	a := join(t, store)
-	wait(t, "the first leads", liveness, func() bool { return a.owns(t) }, a.process)
-	b := join(t, store)
-	var to atomicURL
-	clients := newClients(t.Context(), &to, 1)
-	clients.pause = 20 * time.Millisecond
-	to.set(b.url)
-	posting := clients.start(t)
-	stops := 2
-	if testing.Short() {
-		stops = 1
-	}
+	a, b := joinTwo(t, store)
+	clients, posting := postTo(t, b)
 	r := newReader(t)
-	for i := range stops {
-		to.set(b.url)
+	for i := range fewer(2) {
+		clients.to.set(b.url)
 		stop := r.read(b)
 		b.derives(t, fmt.Sprintf("before-%d", i))
 		wait(t, "clients get on", liveness, clients.more(2), b.process)
@@ -311,9 +320,7 @@ func TestOwnerStandsStill(t *testing.T) {
 // gap of seconds.
 func TestCleanEndIsTakenOverAtOnce(t *testing.T) {
 	store := enginetest.Shared(t).Database(t)
-	a := join(t, store)
-	wait(t, "the first leads", liveness, func() bool { return a.owns(t) }, a.process)
-	b := join(t, store)
+	a, b := joinTwo(t, store)
 	a.stop(t)
 	took := b.derives(t, "after")
 	t.Logf("after a clean end, the timeline of a new alert was there after %v", took.Round(10*time.Millisecond))
