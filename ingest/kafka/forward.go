@@ -26,7 +26,8 @@ type ForwarderOptions struct {
 	// Zero: not at all.
 	Wait time.Duration
 	// AlertTimeout and LogTimeout are how long a batch may take to be
-	// acknowledged, by what is in it. They should be shorter than the time-outs of
+	// acknowledged, by what is in it, while any broker can be reached: when none
+	// can, senders are told within 1.5 s and 3 s, and after these at once. They should be shorter than the time-outs of
 	// who appends, so that senders hear of Kafka and not of a time-out. Default 4 s
 	// and 15 s.
 	AlertTimeout time.Duration
@@ -53,6 +54,7 @@ type Forwarder struct {
 	logs    *topicWriter
 	metrics *forwardMetrics
 	link    *link
+	reach   *reach
 }
 
 // NewForwarder connects, learns how large the records of the topics may be, and
@@ -78,8 +80,10 @@ func NewForwarder(ctx context.Context, o ForwarderOptions) (*Forwarder, error) {
 	if err != nil {
 		return nil, fmt.Errorf("kafka: %w", err)
 	}
+	r := &reach{dial: l.transport.Dial}
+	l.transport.Dial = r.connect
 	f := &Forwarder{
-		o: o, link: l,
+		o: o, link: l, reach: r,
 		alerts: newTopicWriter(l, topics.Alerts, o.QueueBytes),
 		logs:   newTopicWriter(l, topics.Logs, o.QueueBytes),
 	}
@@ -162,19 +166,31 @@ func (f *Forwarder) append(ctx context.Context, batch event.Batch) error {
 		return err
 	}
 	for _, lot := range []struct {
-		to      *topicWriter
-		records []record
-		timeout time.Duration
-	}{{f.alerts, facts, f.o.AlertTimeout}, {f.logs, lines, f.o.LogTimeout}} {
+		to                *topicWriter
+		records           []record
+		timeout, patience time.Duration
+	}{{f.alerts, facts, f.o.AlertTimeout, alertPatience}, {f.logs, lines, f.o.LogTimeout, logPatience}} {
 		if len(lot.records) == 0 {
 			continue
 		}
-		if err := lot.to.write(ctx, lot.timeout, lot.records); err != nil {
+		if err := f.write(ctx, lot.to, lot.timeout, lot.patience, lot.records); err != nil {
 			return err
 		}
 		f.metrics.records.WithLabelValues(lot.to.topic).Add(float64(len(lot.records)))
 	}
 	return nil
+}
+
+// write writes records, and gives up early when no broker can be reached. No attempt
+// goes on when it returns.
+func (f *Forwarder) write(ctx context.Context, to *topicWriter, timeout, patience time.Duration, records []record) error {
+	ctx, done := f.reach.while(ctx, patience)
+	defer done()
+	err := to.write(ctx, timeout, records)
+	if err != nil && errors.Is(context.Cause(ctx), errAway) {
+		return fmt.Errorf("%w: %w, for %s: %w", ErrUnavailable, errAway, f.reach.awayFor().Round(100*time.Millisecond), err)
+	}
+	return err
 }
 
 // encode makes the records of a batch. When a topic takes too little, both are

@@ -45,6 +45,9 @@ func (f *Forwarder) Fit(ctx context.Context, b *event.Batch) error {
 
 // askAgain learns how much the topics take now, unless that was done just now.
 func (f *Forwarder) askAgain(ctx context.Context) (asked bool) {
+	if f.reach.awayFor() > 0 {
+		return false
+	}
 	ctx, cancel := context.WithTimeout(ctx, time.Second)
 	defer cancel()
 	for _, w := range []*topicWriter{f.alerts, f.logs} {
