@@ -96,17 +96,6 @@ func (s *Store) derived(ctx context.Context, id event.ID) (d storage.Derived, si
 	if d.Signals, err = s.signals(ctx, id); err != nil {
 		return d, 0, err
 	}
-	rows, err := s.rows(ctx, "SELECT fact FROM pins WHERE incident = ? ORDER BY fact", id[:])
-	if err != nil {
-		return d, 0, err
-	}
-	err = each(rows, func(r *sql.Rows) error {
-		var fact sql.RawBytes
-		if err := r.Scan(&fact); err != nil {
-			return err
-		}
-		d.Pins = append(d.Pins, event.ID(fact))
-		return nil
-	})
-	return d, len(body) + 16*(len(d.Signals)+len(d.Pins)), classify(err)
+	d.Pins, err = s.ids(ctx, "SELECT fact FROM pins WHERE incident = ? ORDER BY fact", id[:])
+	return d, len(body) + 16*(len(d.Signals)+len(d.Pins)), err
 }

@@ -61,7 +61,12 @@ func (s *Store) published(ctx context.Context, since int64) ([]storage.Published
 }
 
 func (s *Store) signals(ctx context.Context, incident event.ID) ([]event.ID, error) {
-	rows, err := s.rows(ctx, "SELECT id FROM signals WHERE incident = ? AND alias = 0 ORDER BY id", incident[:])
+	return s.ids(ctx, "SELECT id FROM signals WHERE incident = ? AND alias = 0 ORDER BY id", incident[:])
+}
+
+// ids runs a query for IDs.
+func (s *Store) ids(ctx context.Context, query string, args ...any) ([]event.ID, error) {
+	rows, err := s.rows(ctx, query, args...)
 	if err != nil {
 		return nil, err
 	}

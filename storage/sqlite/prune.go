@@ -171,21 +171,9 @@ func (t *tx) forgetCounts(p oldPiece) error {
 // about to go.
 func (s *Store) refreshPins(before int64) pruning {
 	return pruning{"pins", func(ctx context.Context) (bool, error) {
-		rows, err := s.rows(ctx, "SELECT id FROM pinned WHERE final = 0 AND second < ? LIMIT ?", before, pruneStep)
-		if err != nil {
-			return false, err
-		}
-		var ids []event.ID
-		err = each(rows, func(r *sql.Rows) error {
-			var id sql.RawBytes
-			if err := r.Scan(&id); err != nil {
-				return err
-			}
-			ids = append(ids, event.ID(id))
-			return nil
-		})
+		ids, err := s.ids(ctx, "SELECT id FROM pinned WHERE final = 0 AND second < ? LIMIT ?", before, pruneStep)
 		if err != nil || len(ids) == 0 {
-			return false, classify(err)
+			return false, err
 		}
 		facts, err := s.logFacts(ctx, ids)
 		if err != nil {

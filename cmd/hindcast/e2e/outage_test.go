@@ -25,11 +25,7 @@ import (
 func TestEngineKilled(t *testing.T) {
 	e := enginetest.Start(t, enginetest.Options{})
 	o := startOutage(t, e.DSN("hindcast"))
-	kills := 3
-	if testing.Short() {
-		kills = 1
-	}
-	for range kills {
+	for range fewer(3) {
 		time.Sleep(time.Duration(rand.IntN(300)) * time.Millisecond) // in the middle of whatever it does
 		e.Kill(t)
 		o.awaitReady(http.StatusServiceUnavailable)
@@ -46,11 +42,7 @@ func TestEngineFrozen(t *testing.T) {
 	// What waits for the engine gives up after this time.
 	o := startOutage(t, e.DSN("hindcast")+"?read_timeout=3s")
 	t.Cleanup(func() { e.Thaw(t) }) // hindcast would not stop in time without
-	freezes := 2
-	if testing.Short() {
-		freezes = 1
-	}
-	for i := range freezes {
+	for i := range fewer(2) {
 		e.Freeze(t)
 		o.refuses()
 		if i == 0 {
