@@ -108,6 +108,20 @@ func nextBatch(b []byte) (head batch, rest []byte, need int, err error) {
 	return head, rest, 0, nil
 }
 
+// placeOf is where a batch begins and where the next one does, of which only the
+// beginning need be there. What is not known is 0.
+func placeOf(b []byte) (first, next int64) {
+	d := decoder{b: b}
+	first = d.int64()
+	d.take(8) // the length and an epoch
+	magic := d.take(1)
+	d.take(6) // the checksum and attributes
+	if last := first + int64(d.int32()); d.err == nil && magic[0] == 2 && last >= first {
+		next = last + 1
+	}
+	return first, next
+}
+
 func (b *batch) control() bool { return b.attributes&attrControl != 0 }
 
 // compressed reports whether body must be unpacked.

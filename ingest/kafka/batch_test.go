@@ -134,6 +134,84 @@ func TestBadBatchIsBadAsAWhole(t *testing.T) {
 	}
 }
 
+// TestBatchesThatAreCut: more is asked for; what comes again less than that is an
+// error, after which the caller waits, and what will not be read says where it ends.
+func TestBatchesThatAreCut(t *testing.T) {
+	broker := &kafkatest.NewFake(t).Admin
+	topic := broker.Topic(t, 1, nil)
+	whole := numbered(12, 0, 1, 2)
+	for cut := 1; cut < len(whole); cut++ {
+		f := fetcherOf(t, broker, topic, nil)
+		cutPage := func() *page {
+			p := pageOf(f, whole[:cut:cut])
+			p.pos = 12
+			return p
+		}
+		got, err := f.take(t.Context(), cutPage(), 0)
+		if err != nil || len(got.Records) > 0 || got.Next != 12 {
+			t.Fatalf("%d bytes: got %+v and error %v, want nothing", cut, got, err)
+		}
+		if want := int64(len(whole)); f.batchBytes != want && (cut >= batchHead || f.batchBytes < batchLeast) {
+			t.Errorf("%d bytes: then %d are asked for, want %d", cut, f.batchBytes, want)
+		}
+		if _, err = f.take(t.Context(), cutPage(), 0); err == nil {
+			t.Errorf("%d bytes, twice: no error", cut)
+		}
+		f.close()
+	}
+	f := fetcherOf(t, broker, topic, func(c *Config) { c.MaxDecompressed = 70 })
+	for cut, want := range map[int]int64{12: 0, 26: 0, 27: 15, 60: 15} {
+		p := pageOf(f, whole[:cut:cut])
+		p.pos = 13
+		_, err := f.take(t.Context(), p, 0)
+		var corrupt *Corrupt
+		if !errors.As(err, &corrupt) || corrupt.Offset != 12 || corrupt.Next != want {
+			t.Errorf("%d bytes of a batch that is too large: got error %v, want one of offset 12 and the next at %d", cut, err, want)
+		}
+	}
+}
+
+// TestResponsesHaveOnePartition: the one that was asked for, of the topic that was.
+func TestResponsesHaveOnePartition(t *testing.T) {
+	id := topicID{1, 2, 3}
+	response := func(id topicID, partitions ...int32) decoder {
+		e := encoder{flexible: true}
+		e.int32(0)
+		e.int16(0)
+		e.int32(0)
+		e.array(1)
+		e.uuid(id)
+		e.array(len(partitions))
+		for i, p := range partitions {
+			e.int32(p)
+			e.int16(0)
+			for range 3 {
+				e.int64(int64(i))
+			}
+			e.array(0)
+			e.int32(-1)
+			e.string("batches")
+			e.tags()
+		}
+		e.tags()
+		e.tags()
+		return decoder{b: e.b, flexible: true}
+	}
+	r := fetchRequest{topic: "t", id: id, partition: 3}
+	good := response(id, 3)
+	if got, err := r.decode(&good); err != nil || string(got.batches) != "batches" {
+		t.Fatalf("got %+v and error %v", got, err)
+	}
+	for name, d := range map[string]decoder{
+		"none": response(id), "two": response(id, 3, 3), "another": response(id, 4), "another beside it": response(id, 3, 4),
+		"another topic": response(topicID{9}, 3),
+	} {
+		if got, err := r.decode(&d); err == nil {
+			t.Errorf("%s: got %+v, want an error", name, got)
+		}
+	}
+}
+
 // sendRaw has a broker take a batch as it is.
 func sendRaw(t *testing.T, broker *kafkatest.Admin, topic string, batch []byte) error {
 	t.Helper()

@@ -151,55 +151,82 @@ const mostHead = 1 << 10
 // request fetches from an offset, within what memory there is. Ahead of time it
 // neither waits for memory nor exceeds the budget, and there may be no page.
 func (f *fetcher) request(ctx context.Context, from int64, ahead bool) (*page, error) {
-	config, own := f.link.config, f.share.budget.own
-	least, most := own, own
-	if f.hungry {
-		most = max(own, config.FetchBytes)
+	held, err := f.lend(ctx, ahead)
+	if held == nil {
+		return nil, err
 	}
-	if f.batchBytes > 0 {
-		least, most = f.batchBytes+mostHead, max(most, f.batchBytes+mostHead)
-	}
-	room := &hold{share: f.share}
-	lent := room.upTo(least, most)
-	if lent == 0 {
-		if ahead {
-			return nil, nil
-		}
-		if err := room.wait(ctx, least); err != nil {
-			return nil, err
-		}
-		lent = least
-	}
+	lent := held.size()
 	asked := min(max(lent-mostHead, lent/2, 1), 1<<30)
 	for {
-		room := &loan{hold: room, more: room.exceed}
-		if ahead {
-			room.more = room.hold.try
-		}
-		got, err := f.link.fetch(ctx, fetchRequest{topic: f.topic, id: f.id, partition: f.partition, from: from, maxBytes: int32(asked), room: room})
+		got, err := f.ask(ctx, fetchRequest{topic: f.topic, id: f.id, partition: f.partition, from: from, maxBytes: int32(asked)}, held, ahead)
 		if err == nil {
 			f.hungry = int64(got.size) > asked/2
-			room.hold.give(room.hold.size() - int64(got.size))
 			return &page{
-				held: room.hold, returned: &hold{share: f.share}, pos: from, end: got.end, written: got.written,
+				held: held, returned: &hold{share: f.share}, pos: from, end: got.end, written: got.written,
 				raw: got.batches, tx: transactions{coming: got.aborted},
 			}, nil
 		}
-		room.abandon()
-		var tooLarge *oversized
+		tooLarge, ok := errors.AsType[*oversized](err)
 		switch {
-		case !errors.As(err, &tooLarge):
+		case !ok:
 			return nil, f.refused(ctx, from, err)
 		case tooLarge.final:
-			return nil, f.corrupt(from, 0, fmt.Errorf("it has about %d bytes, more than %d (max_decompressed)", tooLarge.bytes, config.MaxDecompressed))
+			err := fmt.Errorf("it has about %d bytes, more than %d (max_decompressed)", tooLarge.bytes, f.link.config.MaxDecompressed)
+			if first, next := placeOf(got.batches); next > from {
+				return nil, f.corrupt(first, next, err)
+			}
+			return nil, f.corrupt(from, 0, err)
 		case ahead:
 			return nil, err
 		}
 		// The first batch comes whole, whatever was asked for.
-		if err := room.hold.wait(ctx, tooLarge.bytes); err != nil {
+		held = &hold{share: f.share}
+		if err := held.wait(ctx, tooLarge.bytes); err != nil {
 			return nil, err
 		}
 	}
+}
+
+// lend takes memory for a response: what is free, as far as it is of use, or what
+// is needed at least. Ahead of time that may be nil.
+func (f *fetcher) lend(ctx context.Context, ahead bool) (*hold, error) {
+	own := f.share.budget.own
+	least, most := own, own
+	if f.hungry {
+		most = max(own, f.link.config.FetchBytes)
+	}
+	if f.batchBytes > 0 {
+		least, most = f.batchBytes+mostHead, max(most, f.batchBytes+mostHead)
+	}
+	held := &hold{share: f.share}
+	if held.upTo(least, most) > 0 {
+		return held, nil
+	}
+	if ahead {
+		return nil, nil
+	}
+	if err := held.wait(ctx, least); err != nil {
+		return nil, err
+	}
+	return held, nil
+}
+
+// ask sends a request. After an answer, held is as large as that. After an error it
+// is not the caller's any more: it is given back when the exchange has ended, which
+// may be later.
+func (f *fetcher) ask(ctx context.Context, r fetchRequest, held *hold, ahead bool) (fetched, error) {
+	more := held.exceed
+	if ahead {
+		more = held.try
+	}
+	r.room = &loan{hold: held, more: more}
+	got, err := f.link.fetch(ctx, r)
+	if err != nil {
+		r.room.abandon()
+		return got, err
+	}
+	held.give(held.size() - int64(got.size))
+	return got, nil
 }
 
 // refused makes of a broker's error what [delivery.Log] promises.
@@ -240,10 +267,16 @@ func (f *fetcher) check(ctx context.Context) error {
 	return nil
 }
 
-// enlarge has the next fetch ask for as much as a batch needs that was cut.
-func (f *fetcher) enlarge(offset, need int64) error {
+// enlarge has the next fetch ask for as much as a batch needs that was cut. The
+// error is that it was cut although so much was asked for, or will not be read at
+// all.
+func (f *fetcher) enlarge(cut []byte, from, need int64) error {
 	if most := f.link.config.MaxDecompressed; need > most {
-		return f.corrupt(offset, 0, fmt.Errorf("it has %d bytes, more than %d (max_decompressed)", need, most))
+		first, next := placeOf(cut)
+		return f.corrupt(first, next, fmt.Errorf("it has %d bytes, more than %d (max_decompressed)", need, most))
+	}
+	if need <= f.batchBytes {
+		return fmt.Errorf("fetch %s/%d from offset %d: the broker sends %d bytes of a batch of %d", f.topic, f.partition, from, len(cut), need)
 	}
 	f.batchBytes = need
 	return nil

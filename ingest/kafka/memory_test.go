@@ -309,8 +309,8 @@ func TestResponseThatIsTooLarge(t *testing.T) {
 		var corrupt *Corrupt
 		for range 3 { // what was fetched ahead first, and again as often as one likes
 			_, err := f.Fetch(t.Context(), 1, 0)
-			if !errors.As(err, &corrupt) || corrupt.Topic != topic || corrupt.Offset != 1 || !strings.Contains(err.Error(), "max_decompressed") {
-				t.Fatalf("got error %v, want one of offset 1 that names max_decompressed", err)
+			if !errors.As(err, &corrupt) || corrupt.Topic != topic || corrupt.Offset != 1 || corrupt.Next != 2 || !strings.Contains(err.Error(), "max_decompressed") {
+				t.Fatalf("got error %v, want one of offset 1 that names max_decompressed and the next offset", err)
 			}
 		}
 		f.close()

@@ -3,6 +3,7 @@ package kafka
 import (
 	"context"
 	"encoding/base64"
+	"errors"
 	"fmt"
 
 	kafkago "github.com/segmentio/kafka-go"
@@ -171,7 +172,8 @@ type fetchRequest struct {
 const mostBesides = 1 << 20
 
 // fetch waits a moment when there are no records. An error of the broker is a
-// [kafkago.Error]; *oversized says that the response is too large for its room.
+// [kafkago.Error]; *oversized says that the response is too large for its room, and
+// with a final one comes the beginning of the batches, if it was found.
 func (l *link) fetch(ctx context.Context, r fetchRequest) (fetched, error) {
 	ctx, cancel := context.WithTimeout(ctx, l.config.FetchWait+l.config.RequestTimeout)
 	defer cancel()
@@ -189,6 +191,10 @@ func (l *link) fetch(ctx context.Context, r fetchRequest) (fetched, error) {
 	e.body = func(out *encoder) { r.encode(out, l.config) }
 	got, err := l.transport.RoundTrip(ctx, l.client.Addr, e)
 	if err != nil {
+		if tooLarge, ok := errors.AsType[*oversized](err); ok && tooLarge.final {
+			begun, _ := r.decode(&tooLarge.head)
+			return fetched{batches: begun.batches}, err
+		}
 		return fetched{}, err
 	}
 	return r.decode(&got.(*reply).body)
@@ -239,21 +245,27 @@ func (r *fetchRequest) encode(e *encoder, c *Config) {
 	e.tags()
 }
 
+// decode reads the response. It has exactly one partition, the one that was asked
+// for. With an error it gives what of the batches is there.
 func (r *fetchRequest) decode(d *decoder) (fetched, error) {
-	size := len(d.b)
+	f := fetched{size: len(d.b)}
 	d.int32() // throttled
 	code := d.int16()
 	d.int32() // the session
-	f := fetched{size: size}
-	topics := d.array(2)
-	for range topics {
+	entries := 0
+	for range d.array(2) {
+		ours := true
 		if d.flexible {
-			d.uuid()
+			ours = d.uuid() == r.id
 		} else {
-			d.string()
+			ours = d.string() == r.topic
 		}
 		for range d.array(34) {
-			partition := d.int32()
+			entries++
+			if ours = ours && d.int32() == int32(r.partition); !ours || entries > 1 {
+				d.fail()
+				break
+			}
 			if c := d.int16(); code == 0 {
 				code = c
 			}
@@ -267,18 +279,15 @@ func (r *fetchRequest) decode(d *decoder) (fetched, error) {
 			d.int32() // a replica to read from
 			f.batches = d.bytes()
 			d.tags()
-			if int(partition) != r.partition {
-				d.fail()
-			}
 		}
 		d.tags()
 	}
 	switch {
 	case d.err != nil:
-		return fetched{}, d.err
+		return f, d.err
 	case code != 0:
 		return fetched{}, kafkago.Error(code)
-	case topics != 1:
+	case entries != 1:
 		return fetched{}, errBadResponse
 	}
 	return f, nil

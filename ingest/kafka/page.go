@@ -100,12 +100,12 @@ func (f *fetcher) take(ctx context.Context, p *page, until int64) (delivery.Fetc
 func (f *fetcher) open(ctx context.Context, p *page, out *portion) (more bool, err error) {
 	b, rest, need, err := nextBatch(p.raw)
 	if errors.Is(err, errPartial) {
-		cut := len(p.raw)
+		cut := p.raw
 		p.raw = nil
 		if p.behind > 0 {
 			return false, nil // it is fetched again from its beginning
 		}
-		return false, f.enlarge(p.pos, int64(max(need, 2*cut)))
+		return false, f.enlarge(cut, p.pos, int64(max(need, batchLeast)))
 	}
 	first := len(out.Records) == 0
 	if err != nil {

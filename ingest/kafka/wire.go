@@ -57,11 +57,15 @@ const correlation = 0x68696e64
 var errBadResponse = errors.New("the broker's response makes no sense")
 
 // oversized says that a response was not read because it is too large: for what
-// memory there is, or, when final, at all.
+// memory there is, or, when final, at all. Of such a one head is the beginning.
 type oversized struct {
 	bytes int64
 	final bool
+	head  decoder
 }
+
+// oversizedHead is how much of a response is read that is too large, in bytes.
+const oversizedHead = 4 << 10
 
 func (e *oversized) Error() string {
 	return fmt.Sprintf("the broker's response has %d bytes, which is too much", e.bytes)
@@ -95,16 +99,32 @@ func (e *exchange) RawExchange(rw io.ReadWriter) (protocol.Message, error) {
 	if size < 0 || binary.BigEndian.Uint32(head[4:]) != correlation {
 		return nil, errBadResponse
 	}
-	if size > e.most || !e.loan.covers(size) {
-		return nil, &oversized{bytes: size, final: size > e.most}
+	switch {
+	case size > e.most:
+		start, err := e.read(rw, min(size, oversizedHead))
+		if err != nil {
+			return nil, err
+		}
+		return nil, &oversized{bytes: size, final: true, head: start}
+	case !e.loan.covers(size):
+		return nil, &oversized{bytes: size}
 	}
-	body := make([]byte, size)
-	if _, err := io.ReadFull(rw, body); err != nil {
-		return nil, fmt.Errorf("read a response: %w", err)
+	body, err := e.read(rw, size)
+	if err != nil {
+		return nil, err
 	}
-	r := &reply{exchange: e, body: decoder{b: body, flexible: e.flexible}}
-	r.body.tags()
-	return r, nil
+	return &reply{exchange: e, body: body}, nil
+}
+
+// read reads so many bytes behind the head of a response.
+func (e *exchange) read(from io.Reader, size int64) (decoder, error) {
+	b := make([]byte, size)
+	if _, err := io.ReadFull(from, b); err != nil {
+		return decoder{}, fmt.Errorf("read a response: %w", err)
+	}
+	d := decoder{b: b, flexible: e.flexible}
+	d.tags()
+	return d, nil
 }
 
 // encoder writes Kafka's primitive types. Flexible versions have lengths as
@@ -234,21 +254,21 @@ func (d *decoder) varbytes() []byte {
 	return d.take(int(n))
 }
 
-// length reads that of something that holds at least least bytes an element;
-// null is 0.
-func (d *decoder) length(wide bool, least int) int {
-	var n int64
+// size reads that of something, in elements; null is 0.
+func (d *decoder) size(wide bool) int64 {
 	switch {
 	case d.flexible:
-		n = int64(d.uvarint()) - 1
+		return max(int64(d.uvarint())-1, 0)
 	case wide:
-		n = int64(d.int32())
+		return max(int64(d.int32()), 0)
 	default:
-		n = int64(d.int16())
+		return max(int64(d.int16()), 0)
 	}
-	if n < 0 {
-		return 0
-	}
+}
+
+// length is the size of something that holds at least least bytes an element.
+func (d *decoder) length(wide bool, least int) int {
+	n := d.size(wide)
 	if n > int64(len(d.b)/least) {
 		d.fail()
 		return 0
@@ -262,7 +282,15 @@ func (d *decoder) array(least int) int { return d.length(true, least) }
 
 func (d *decoder) string() string { return string(d.take(d.length(false, 1))) }
 
-func (d *decoder) bytes() []byte { return d.take(d.length(true, 1)) }
+// bytes gives what is there also when the end is missing, and fails then.
+func (d *decoder) bytes() []byte {
+	n := d.size(true)
+	b := d.take(int(min(n, int64(len(d.b)))))
+	if n > int64(len(b)) {
+		d.fail()
+	}
+	return b
+}
 
 // tags passes over tagged fields.
 func (d *decoder) tags() {

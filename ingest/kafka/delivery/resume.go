@@ -70,15 +70,14 @@ func (p *partition) collect(ctx context.Context, mark Mark) (records []Record, s
 				return nil, nil, err
 			}
 		}
-		if f.End >= mark.Until {
-			continue // it is said to be there
-		}
-		if waited >= patience {
-			return partial(mark.Until, max(from, f.End))
-		}
 		d := p.delay(empty)
+		if f.End < mark.Until { // else it is said to be there
+			if waited >= patience {
+				return partial(mark.Until, max(from, f.End))
+			}
+			waited += d
+		}
 		empty++
-		waited += d
 		p.o.Clock.Sleep(ctx, d)
 	}
 	return records, nil, nil

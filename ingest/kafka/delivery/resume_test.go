@@ -102,6 +102,23 @@ func announcedAs(m Mark, b *bench) Mark {
 	return m
 }
 
+// A log that gives nothing of what it is said to have, and does not wait, is asked
+// again after a while only: within a range that was announced, and behind it.
+func TestLogThatGivesNothingIsAskedSeldom(t *testing.T) {
+	for name, mark := range map[string]Mark{"a range": announced(filled(0, 10), 2, 8), "what comes next": {Offset: 2}} {
+		t.Run(name, func(t *testing.T) {
+			b := filled(0, 10)
+			b.mark, b.known, b.mute = mark, true, true
+			if err := b.run(t, b.options(), time.Hour); err != nil {
+				t.Fatal(err)
+			}
+			if b.fetches < 700 || b.fetches > 1500 || len(b.gaps)+len(b.batches) > 0 {
+				t.Errorf("asked %d times in an hour, want about every four seconds; gaps %v", b.fetches, b.gaps)
+			}
+		})
+	}
+}
+
 // A leader that knows less for a while is waited for.
 func TestRangeThatShowsLate(t *testing.T) {
 	b := filled(0, 10)

@@ -42,6 +42,8 @@ type partition struct {
 	end int64
 	// records and letters were done since the last commit.
 	records, letters int
+	// empty is how many answers in a row had nothing of what the log is said to have.
+	empty int
 	// density is how many lines a record of the last chunk held.
 	density float64
 }
@@ -150,9 +152,15 @@ func (p *partition) fetchMore(ctx context.Context) error {
 	case out != nil:
 		return p.jump(ctx, p.truncated(out, p.pos))
 	case len(f.Records) > 0:
-		p.fetched, p.next = f.Records, f.Next
+		p.fetched, p.next, p.empty = f.Records, f.Next, 0
+		return nil
+	case f.Next == p.pos && f.End > p.pos:
+		// It is said to be there and does not come. The log may not have waited.
+		p.o.Clock.Sleep(ctx, p.delay(p.empty))
+		p.empty++
 		return nil
 	}
+	p.empty = 0
 	// The log may leave offsets out, and end with such: it is read when they
 	// are passed.
 	if p.pos = f.Next; p.pos != p.committed {
