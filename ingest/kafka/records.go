@@ -1,8 +1,6 @@
 package kafka
 
 import (
-	"crypto/sha256"
-	"encoding/binary"
 	"fmt"
 	"net/http"
 	"strings"
@@ -19,9 +17,6 @@ type Decoding struct {
 	// Format is what the records' values are. Signatures are not checked: who
 	// may write to a topic is up to the brokers.
 	Format ingest.Format
-	// TopicID names the topic: its ID, or its name where the brokers tell no IDs.
-	TopicID   string
-	Partition int
 	// Defaults are labels that hold for what a record does not say.
 	Defaults event.Labels
 }
@@ -33,11 +28,9 @@ type Decoding struct {
 // keep parts of them.
 //
 // The batch hangs on the records and the decoding alone. Log lines of all
-// records are one chunk, which is received when the first record was. Its ID is
-// made of topic, partition and the offsets of the first record and behind the
-// last one; a caller that knows the boundaries of the range, which may lie
-// further apart, should name it by those. Chunks that come with IDs of their
-// own, in envelopes, keep them.
+// records are one chunk, which is received when the first record was. It has no
+// ID: the caller names it by the range of offsets. Chunks that come with IDs of
+// their own, in envelopes, keep them.
 func (d Decoding) Decode(records []delivery.Record) (event.Batch, []delivery.DeadLetter) {
 	var (
 		all   event.Batch
@@ -56,8 +49,7 @@ func (d Decoding) Decode(records []delivery.Record) (event.Batch, []delivery.Dea
 		all.Chunks = distinct(all.Chunks)
 	} else if len(all.Chunks) > 0 {
 		chunk := d.Format.Join(all.Chunks)
-		chunk.ID = d.chunkID(records[0].Offset, records[len(records)-1].Offset+1)
-		chunk.ReceivedAt = times[0]
+		chunk.ID, chunk.ReceivedAt = event.ChunkID{}, times[0]
 		all.Chunks = []event.Chunk{chunk}
 	}
 	return all, dead
@@ -121,17 +113,6 @@ func receipts(records []delivery.Record) []time.Time {
 // hasTime reports whether a record's time is one. Kafka writes -1 for none, and
 // some producers 0, in milliseconds since 1970.
 func hasTime(at time.Time) bool { return event.InRange(at) && at.After(event.MinTime) }
-
-// chunkID names the log lines of a range of offsets.
-func (d *Decoding) chunkID(first, end int64) event.ChunkID {
-	text := binary.BigEndian.AppendUint64([]byte("kafka"), uint64(len(d.TopicID)))
-	text = append(text, d.TopicID...)
-	for _, n := range []int64{int64(d.Partition), first, end} {
-		text = binary.BigEndian.AppendUint64(text, uint64(n))
-	}
-	sum := sha256.Sum256(text)
-	return event.ChunkID(sum[:16])
-}
 
 // distinct leaves out chunks that came before: a forwarder that was not
 // answered has written them twice.

