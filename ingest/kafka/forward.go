@@ -101,6 +101,9 @@ func (f *Forwarder) begin(ctx context.Context) error {
 	if err := f.waitForTopics(ctx); err != nil {
 		return err
 	}
+	if s := f.logs.settings.Load(); s.maxBytes < leastMaxBytes {
+		return &smallTopic{topic: f.logs.topic, brokers: f.o.Config.Brokers, maxBytes: s.maxBytes}
+	}
 	for _, w := range []*topicWriter{f.alerts, f.logs} {
 		settings := w.settings.Load()
 		if settings.compacted {
@@ -109,9 +112,6 @@ func (f *Forwarder) begin(ctx context.Context) error {
 		for _, text := range settings.dangers(f.o.Config.ForwardTopics.Outage) {
 			f.o.Logger.Warn("what is forwarded to Kafka may be lost", "topic", w.topic, "why", text)
 		}
-	}
-	if s := f.logs.settings.Load(); s.maxBytes < leastMaxBytes {
-		return &smallTopic{topic: f.logs.topic, maxBytes: s.maxBytes}
 	}
 	return nil
 }
@@ -128,7 +128,7 @@ func (f *Forwarder) waitForTopics(ctx context.Context) error {
 	const pause = time.Second
 	until := time.Now().Add(f.o.Wait)
 	for {
-		err := errors.Join(f.alerts.learn(ctx), f.logs.learn(ctx))
+		err := errors.Join(f.learn(ctx, f.alerts, ForFacts), f.learn(ctx, f.logs, ForLines))
 		if !errors.Is(err, ErrUnavailable) {
 			return err
 		}
@@ -142,6 +142,16 @@ func (f *Forwarder) waitForTopics(ctx context.Context) error {
 			return errors.Join(err, context.Cause(ctx))
 		}
 	}
+}
+
+// learn learns the settings of a topic. The error of one that is missing says how to
+// make it.
+func (f *Forwarder) learn(ctx context.Context, w *topicWriter, use TopicUse) error {
+	err := w.learn(ctx)
+	if missing, ok := errors.AsType[*MissingTopic](err); ok {
+		missing.Use, missing.Outage = use, f.o.Config.ForwardTopics.Outage
+	}
+	return err
 }
 
 // Append writes a batch, and returns nil when all in-sync replicas have all of
@@ -201,7 +211,7 @@ func (f *Forwarder) encode(batch event.Batch) (facts, lines []record, err error)
 		now := f.alerts.now()
 		facts, err = encodeFacts(&batch, f.alerts.limit(), now)
 		if err == nil {
-			lines, err = encodeLines(&batch, f.logs.limit(), now)
+			lines, err = encodeLines(&batch, f.logs.limit(), f.o.Config.Brokers, now)
 		}
 		if err == nil || asked || !errors.Is(err, ingest.ErrTooMuch) && !errors.Is(err, ErrUnavailable) {
 			return facts, lines, err

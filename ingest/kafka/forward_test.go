@@ -224,7 +224,7 @@ func testForwardsLargeBatches(t *testing.T, broker *kafkatest.Admin) {
 		t.Fatal(err)
 	}
 	until(func(err error) bool {
-		return errors.Is(err, ErrUnavailable) && strings.Contains(err.Error(), "set it to 300000 or more")
+		return errors.Is(err, ErrUnavailable) && strings.Contains(err.Error(), "set it to 300000 or more") && strings.Contains(err.Error(), "kafka-configs.sh --bootstrap-server "+r.broker.Addr())
 	})
 	before := int(testutil.ToFloat64(r.metrics.records.WithLabelValues(topic)))
 	if err := r.broker.Configure(t.Context(), topic, map[string]string{"max.message.bytes": "2000000"}); err != nil {
@@ -479,13 +479,19 @@ func TestForwarderNeedsItsTopics(t *testing.T) {
 		t.Errorf("compacted topics: error is %v", err)
 	}
 	r = newForwardRig(t, &fake.Admin, 1, map[string]string{"max.message.bytes": "299999"})
-	if _, err := NewForwarder(t.Context(), r.options); err == nil || !strings.Contains(err.Error(), r.options.Config.ForwardTopics.Logs) || !strings.Contains(err.Error(), "set it to 300000 or more") {
+	if _, err := NewForwarder(t.Context(), r.options); err == nil || !strings.Contains(err.Error(), r.options.Config.ForwardTopics.Logs) || !strings.Contains(err.Error(), "set it to 300000 or more") ||
+		!strings.Contains(err.Error(), "kafka-configs.sh --bootstrap-server "+fake.Addr()+" --alter") || strings.Contains(r.log.String(), "max.message.bytes") {
 		t.Errorf("a topic of small records: error is %v", err)
 	}
+	r.options.Config.ForwardTopics.Logs, r.options.Config.ForwardTopics.Outage = "gone", 14*24*time.Hour
+	if _, err := NewForwarder(t.Context(), r.options); err == nil || !strings.Contains(err.Error(), "--create --topic gone --partitions 24 ") || !strings.Contains(err.Error(), "retention.ms=2419200000") {
+		t.Errorf("a topic of lines, and an outage of 14 days: error is %v", err)
+	}
+	r.options.Config.ForwardTopics.Outage = 24 * time.Hour
 	r.options.Config.ForwardTopics.Alerts = "absent"
 	_, err := NewForwarder(t.Context(), r.options)
 	missing, ok := errors.AsType[*MissingTopic](err)
-	if !ok || missing.Topic != "absent" || !strings.Contains(err.Error(), "--create --topic absent") || errors.Is(err, ErrUnavailable) {
+	if !ok || missing.Topic != "absent" || !strings.Contains(err.Error(), "--create --topic absent --partitions 3 ") || !strings.Contains(err.Error(), "retention.ms=604800000") || errors.Is(err, ErrUnavailable) {
 		t.Errorf("an absent topic: error is %v", err)
 	}
 	r.options.Config.Brokers = []string{"127.0.0.1:1"}

@@ -37,10 +37,11 @@ func encodeFacts(b *event.Batch, most limit, now time.Time) ([]record, error) {
 
 // encodeLines makes records of the log lines in a batch, and of what was put
 // aside beside them. It wraps [ErrUnavailable] when the topic takes too little
-// for what a chunk is split into: no other way of splitting it would be right.
-func encodeLines(b *event.Batch, most limit, now time.Time) ([]record, error) {
+// for what a chunk is split into: no other way of splitting it would be right. The
+// brokers are for the error only.
+func encodeLines(b *event.Batch, most limit, brokers []string, now time.Time) ([]record, error) {
 	if len(b.Chunks) > 0 && most.bytes < leastMaxBytes-batchOverhead {
-		return nil, fmt.Errorf("%w: %w", ErrUnavailable, &smallTopic{topic: most.topic, maxBytes: most.bytes + batchOverhead})
+		return nil, fmt.Errorf("%w: %w", ErrUnavailable, &smallTopic{topic: most.topic, brokers: brokers, maxBytes: most.bytes + batchOverhead})
 	}
 	p := packer{most: most, time: recordTime(now)}
 	for i := range b.Chunks {

@@ -181,7 +181,7 @@ func TestPartsDoNotHangOnTheTopic(t *testing.T) {
 	}
 	batch := event.Batch{Chunks: []event.Chunk{counted(whole)}}
 	parts := func(maxBytes int) map[event.ChunkID]int {
-		records, err := encodeLines(&batch, limit{topic: "t", bytes: maxBytes - batchOverhead}, noon)
+		records, err := encodeLines(&batch, limit{topic: "t", bytes: maxBytes - batchOverhead}, nil, noon)
 		if err != nil {
 			t.Fatalf("a topic that takes %d bytes: %v", maxBytes, err)
 		}
@@ -209,7 +209,7 @@ func TestPartsDoNotHangOnTheTopic(t *testing.T) {
 			t.Errorf("a topic that takes %d bytes: %d parts, others than the %d of another try", maxBytes, len(got), len(want))
 		}
 	}
-	_, err := encodeLines(&batch, limit{topic: "t", bytes: leastMaxBytes - batchOverhead - 1}, noon)
+	_, err := encodeLines(&batch, limit{topic: "t", bytes: leastMaxBytes - batchOverhead - 1}, nil, noon)
 	if !errors.Is(err, ErrUnavailable) || !strings.Contains(err.Error(), "set it to 300000 or more") {
 		t.Errorf("a topic that takes less: error is %v, want one that says what to set", err)
 	}
@@ -261,7 +261,7 @@ func TestRefusesWhatIsTooLarge(t *testing.T) {
 		{At: noon, Text: "a"}, {At: noon, Text: strings.Repeat("x", 11_000)}, {At: noon, Text: "b"}}})}}
 	_, errEvent := encodeFacts(&batch, most, noon)
 	line.Chunks[0].Lines[1].Text = strings.Repeat("x", leastMaxBytes)
-	_, errLine := encodeLines(&line, limit{topic: most.topic, bytes: leastMaxBytes}, noon)
+	_, errLine := encodeLines(&line, limit{topic: most.topic, bytes: leastMaxBytes}, nil, noon)
 	for what, err := range map[string]error{"an event": errEvent, "a log line, with its labels,": errLine} {
 		if want := what + " takes "; err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), `the topic "hindcast-alerts" takes records of `) {
 			t.Errorf("%s: error is %v", what, err)

@@ -11,38 +11,9 @@ import (
 	kafkago "github.com/segmentio/kafka-go"
 )
 
-// MissingTopic is the error for a topic that must exist and does not.
-type MissingTopic struct {
-	Topic string
-	// Brokers are where it was looked for.
-	Brokers []string
-}
-
-func (e *MissingTopic) Error() string {
-	return fmt.Sprintf("topic %q does not exist; create it, as with: kafka-topics.sh --bootstrap-server %s --create --topic %s"+
-		" --partitions 12 --replication-factor 3 --config min.insync.replicas=2 --config retention.ms=604800000",
-		e.Topic, strings.Join(e.Brokers, ","), e.Topic)
-}
-
 // leastMaxBytes is the smallest max.message.bytes of a topic for log lines: what
 // a part of a chunk takes, with some room.
 const leastMaxBytes = 300_000
-
-// smallTopic is the error for a topic that takes less.
-type smallTopic struct {
-	topic string
-	// maxBytes is 0 when it is not known.
-	maxBytes int
-}
-
-func (e *smallTopic) Error() string {
-	has := "is smaller"
-	if e.maxBytes > 0 {
-		has = fmt.Sprintf("is %d", e.maxBytes)
-	}
-	return fmt.Sprintf("topic %q cannot take log lines: its max.message.bytes %s; set it to %d or more, as with: kafka-configs.sh --alter --topic %s --add-config max.message.bytes=1048588",
-		e.topic, has, leastMaxBytes, e.topic)
-}
 
 // topicSettings is what is known of a topic that is written.
 type topicSettings struct {
@@ -138,7 +109,7 @@ func (s *topicSettings) dangers(outage time.Duration) []string {
 		add("unclean.leader.election.enable is true: a replica that lacks records may become the leader; set it to false")
 	}
 	if s.maxBytes < leastMaxBytes {
-		add("max.message.bytes is %d: a larger fact is refused; set %d or more", s.maxBytes, leastMaxBytes)
+		add("max.message.bytes is %d: a larger fact is put aside, or refused when nothing comes with it; set %d or more", s.maxBytes, leastMaxBytes)
 	}
 	if s.retention >= 0 && s.retention < outage {
 		add("retention.ms keeps records for %s, and consumers may be down for %s (kafka.forward_topics.outage)", s.retention, outage)
