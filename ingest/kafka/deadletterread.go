@@ -210,7 +210,8 @@ func (t *DeadLetterTopic) read(ctx context.Context, partition int, from, end int
 	log := t.log(partition)
 	defer log.close()
 	for from < end {
-		got, err := log.Fetch(ctx, from, end)
+		// Without a bound, so that no copies are kept: each is done with at once.
+		got, err := log.Fetch(ctx, from, 0)
 		if gone, ok := errors.AsType[*delivery.OutOfRange](err); ok && gone.First > from {
 			from = gone.First // deleted meanwhile
 			continue
@@ -219,6 +220,9 @@ func (t *DeadLetterTopic) read(ctx context.Context, partition int, from, end int
 			return err
 		}
 		for i := range got.Records {
+			if got.Records[i].Offset >= end {
+				return nil
+			}
 			if err := yield(&got.Records[i]); err != nil {
 				return err
 			}

@@ -360,3 +360,31 @@ func TestLoanComesBackOnce(t *testing.T) {
 		t.Errorf("%d bytes are held after responses of 50 and 20, and of more than there is", h.bytes)
 	}
 }
+
+// TestScanKeepsNothing: letters that were read are let go, so that a topic may hold
+// more of them than there is memory. The broker is another process, so that what
+// it takes does not count.
+func TestScanKeepsNothing(t *testing.T) {
+	r := newLetterRig(t, &kafkatest.Shared(t).Admin)
+	const letters, size = 64, 500_000
+	var all []*kgo.Record
+	for i := range letters {
+		all = append(all, &kgo.Record{Topic: r.topic, Value: noise(i, size)})
+	}
+	client := r.broker.Client(t, kgo.ProducerBatchCompression(kgo.NoCompression()))
+	if err := client.ProduceSync(t.Context(), all...).FirstErr(); err != nil {
+		t.Fatal(err)
+	}
+	n := 0
+	took := allocated(func() {
+		if _, err := r.Scan(t.Context(), time.Time{}, func(*Letter) error { n++; return nil }); err != nil {
+			t.Fatal(err)
+		}
+	})
+	if n != letters {
+		t.Errorf("%d letters, want %d", n, letters)
+	}
+	if took > letters*size*3/2 {
+		t.Errorf("%d bytes of letters took %d bytes: they were copied", letters*size, took)
+	}
+}

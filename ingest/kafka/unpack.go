@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"sync"
 
 	"github.com/klauspost/compress/snappy"
 	"github.com/klauspost/compress/zstd"
@@ -125,14 +126,19 @@ func working(c compress.Compression, b []byte) int64 {
 // mostGzip is how far gzip can expand.
 const mostGzip = 1032
 
+// zstdReader decodes for all partitions, as many at a time as there are processors:
+// what it keeps between batches, some 100 KiB for each, is not made anew.
+var zstdReader = sync.OnceValues(func() (*zstd.Decoder, error) {
+	return zstd.NewReader(nil, zstd.WithDecoderConcurrency(0), zstd.WithDecoderLowmem(true), zstd.WithDecodeAllCapLimit(true))
+})
+
 // unzstd has no memory beside the buffer: kafka-go's decoder takes what a frame
 // asks for before it gives a byte.
 func unzstd(b, buffer []byte) ([]byte, error) {
-	reader, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true), zstd.WithDecodeAllCapLimit(true))
+	reader, err := zstdReader()
 	if err != nil {
 		return nil, err
 	}
-	defer reader.Close()
 	text, err := reader.DecodeAll(b, buffer[:0])
 	if errors.Is(err, zstd.ErrDecoderSizeExceeded) {
 		return nil, errLarger
