@@ -92,23 +92,30 @@ func reportLines(b *testing.B, chunks int) {
 	b.ReportMetric(float64(rows)/b.Elapsed().Seconds(), "rows/s")
 }
 
-// BenchmarkAppendLines appends chunks from 64 callers, as receivers do, with all
-// that belongs to it: counts, the chunks' names and the journal.
-func BenchmarkAppendLines(b *testing.B) {
+// benchAppend appends a batch for each turn of the benchmark to a new store, from
+// that many callers at once; post makes the n-th.
+func benchAppend(b *testing.B, callers int, post func(n int) event.Batch) {
+	b.Helper()
 	s := openNew(b)
-	benchPool()
 	b.ReportAllocs()
-	b.SetParallelism(max(1, 64/runtime.GOMAXPROCS(0)))
+	b.SetParallelism(max(1, callers/runtime.GOMAXPROCS(0)))
 	var sent atomic.Int64
 	b.ResetTimer()
 	b.RunParallel(func(pb *testing.PB) {
 		for pb.Next() {
-			if err := s.Append(context.Background(), event.Batch{Chunks: []event.Chunk{benchPost(int(sent.Add(1)))}}); err != nil {
+			if err := s.Append(context.Background(), post(int(sent.Add(1)))); err != nil {
 				b.Error(err)
 			}
 		}
 	})
 	b.StopTimer()
+}
+
+// BenchmarkAppendLines appends chunks from 64 callers, as receivers do, with all
+// that belongs to it: counts, the chunks' names and the journal.
+func BenchmarkAppendLines(b *testing.B) {
+	benchPool()
+	benchAppend(b, 64, func(n int) event.Batch { return event.Batch{Chunks: []event.Chunk{benchPost(n)}} })
 	reportLines(b, b.N)
 }
 

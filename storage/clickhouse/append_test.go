@@ -194,15 +194,13 @@ func TestFailedAppendIsRepeated(t *testing.T) {
 	want := contents(t, right)
 
 	for i, table := range tablesInOrder {
-		for name, fail := range map[string]func(*enginetest.Proxy, func(*http.Request) bool){
-			"not persisted": (*enginetest.Proxy).RefuseNext,
-			"persisted":     (*enginetest.Proxy).DropAnswerNext,
-		} {
+		for name, fail := range failures {
 			pair := fmt.Sprintf("before %s", table)
 			if name == "persisted" {
 				pair = fmt.Sprintf("behind %s", table)
 			}
 			t.Run(fmt.Sprintf("%d %s", i, pair), func(t *testing.T) {
+				t.Parallel()
 				proxy := enginetest.NewProxy(t, engine)
 				s := openDSN(t, proxy.DSN(engine.Database(t)), Options{})
 				mustAppend(t, s, before)
@@ -233,6 +231,7 @@ func TestFailedReplacementIsUndone(t *testing.T) {
 	want := contents(t, right)
 	for _, table := range []string{"chunks", "lines", "counts", "replaced", "journal"} {
 		t.Run("behind "+table, func(t *testing.T) {
+			t.Parallel()
 			proxy := enginetest.NewProxy(t, engine)
 			s := openDSN(t, proxy.DSN(engine.Database(t)), Options{})
 			mustAppend(t, s, before)

@@ -4,9 +4,7 @@ import (
 	"context"
 	"encoding/binary"
 	"fmt"
-	"runtime"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -44,20 +42,8 @@ func benchEventPost(n int) []event.Event {
 // BenchmarkAppendEvents appends batches of events from 16 callers, with the
 // encoding of each event and the journal.
 func BenchmarkAppendEvents(b *testing.B) {
-	s := openNew(b)
 	benchEventPool()
-	b.ReportAllocs()
-	b.SetParallelism(max(1, 16/runtime.GOMAXPROCS(0)))
-	var sent atomic.Int64
-	b.ResetTimer()
-	b.RunParallel(func(pb *testing.PB) {
-		for pb.Next() {
-			if err := s.Append(context.Background(), event.Batch{Events: benchEventPost(int(sent.Add(1)))}); err != nil {
-				b.Error(err)
-			}
-		}
-	})
-	b.StopTimer()
+	benchAppend(b, 16, func(n int) event.Batch { return event.Batch{Events: benchEventPost(n)} })
 	b.ReportMetric(float64(b.N*benchEvents)/b.Elapsed().Seconds(), "rows/s")
 }
 

@@ -68,10 +68,11 @@ func TestFailedPublicationIsRepeated(t *testing.T) {
 	for _, table := range []string{"holders", "pinned", "revisions"} {
 		for how, fail := range failures {
 			t.Run(table+" "+how, func(t *testing.T) {
+				t.Parallel()
 				proxy := enginetest.NewProxy(t, engine)
 				s := openDSN(t, proxy.DSN(engine.Database(t)), Options{})
 				chunk := logged("cited", outage)
-				appendTo(t, s, event.Batch{Chunks: []event.Chunk{chunk}})
+				mustAppend(t, s, event.Batch{Chunks: []event.Chunk{chunk}})
 				cited := chunk.Counts[0].ID()
 				claim := claimOf(t, s, "a")
 				publishAs(t, s, claim, titled("x", "before"))
@@ -115,7 +116,7 @@ func TestFailedPruneIsRepeated(t *testing.T) {
 		t.Skip("it makes a store for each statement")
 	}
 	engine := enginetest.Shared(t)
-	fill := func(s *Store) {
+	fill := func(t *testing.T, s *Store) {
 		t.Helper()
 		young := outage.Add(40 * 24 * time.Hour)
 		batch := event.Batch{Chunks: []event.Chunk{
@@ -127,14 +128,14 @@ func TestFailedPruneIsRepeated(t *testing.T) {
 			batch.Observations = append(batch.Observations, testObservation(i, at, at))
 			batch.Asides = append(batch.Asides, event.Aside{ID: event.NewID(at, "aside"), ReceivedAt: at, Road: event.RoadLoki, Reason: "x", Raw: []byte("x")})
 		}
-		appendTo(t, s, batch)
+		mustAppend(t, s, batch)
 		d := titled("x", "it")
 		d.Pins = []event.ID{batch.Chunks[0].Counts[0].ID()}
 		publishAs(t, s, claimOf(t, s, "a"), d)
 	}
 	before := outage.Add(48*time.Hour + 30*time.Minute)
 	policy := storage.Retention{LinesBefore: before, CountsBefore: before, EventsBefore: before, AsidesBefore: before}
-	left := func(s *Store) map[string][]string {
+	left := func(t *testing.T, s *Store) map[string][]string {
 		t.Helper()
 		all := contents(t, s)
 		all["pinned"] = textsOf(t, s, "SELECT DISTINCT hex(id) || body FROM pinned FINAL ORDER BY 1")
@@ -145,13 +146,13 @@ func TestFailedPruneIsRepeated(t *testing.T) {
 	// What one that goes well does says where others can fail.
 	proxy := enginetest.NewProxy(t, engine)
 	right := openDSN(t, proxy.DSN(engine.Database(t)), Options{})
-	fill(right)
+	fill(t, right)
 	var changes changeCount
 	proxy.RefuseNext(changes.see) // it sees all and matches none
 	if err := right.Prune(t.Context(), policy); err != nil {
 		t.Fatal(err)
 	}
-	want, statements := left(right), changes.n
+	want, statements := left(t, right), changes.n
 	if statements < 6 {
 		t.Fatalf("the retention changed things by %d statements: too few to show anything", statements)
 	}
@@ -159,9 +160,10 @@ func TestFailedPruneIsRepeated(t *testing.T) {
 	for i := range statements {
 		for how, fail := range failures {
 			t.Run(fmt.Sprintf("%d of %d %s", i+1, statements, how), func(t *testing.T) {
+				t.Parallel()
 				proxy := enginetest.NewProxy(t, engine)
 				s := openDSN(t, proxy.DSN(engine.Database(t)), Options{})
-				fill(s)
+				fill(t, s)
 				var seen changeCount
 				fail(proxy, func(r *http.Request) bool { seen.see(r); return seen.is(i + 1) })
 				err := s.Prune(t.Context(), policy)
@@ -172,7 +174,7 @@ func TestFailedPruneIsRepeated(t *testing.T) {
 				if err := s.Prune(t.Context(), policy); err != nil {
 					t.Fatalf("prune again: %v", err)
 				}
-				got := left(s)
+				got := left(t, s)
 				for table := range want {
 					if !slices.Equal(got[table], want[table]) {
 						t.Errorf("%s: got %d rows, want %d", table, len(got[table]), len(want[table]))

@@ -23,16 +23,7 @@ var outage = time.Date(2026, 3, 14, 9, 26, 53, 589793238, time.UTC)
 // openProcess opens a database as another process would.
 func openProcess(t *testing.T, dsn string) *Store {
 	t.Helper()
-	s, err := Open(t.Context(), dsn, Options{})
-	if err != nil {
-		t.Fatalf("open: %v", err)
-	}
-	t.Cleanup(func() {
-		if err := s.Close(); err != nil {
-			t.Errorf("close: %v", err)
-		}
-	})
-	return s
+	return openDSN(t, dsn, Options{})
 }
 
 func claimOf(t *testing.T, s *Store, owner string) storage.Claim {

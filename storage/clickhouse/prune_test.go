@@ -45,13 +45,6 @@ func pruneBefore(t *testing.T, s *Store, before time.Time) {
 	}
 }
 
-func appendTo(t *testing.T, s *Store, b event.Batch) {
-	t.Helper()
-	if err := s.Append(t.Context(), b); err != nil {
-		t.Fatalf("append: %v", err)
-	}
-}
-
 // logged is a chunk of one line and its count.
 func logged(name string, at time.Time) event.Chunk {
 	c := event.Chunk{ReceivedAt: at, Road: event.RoadLoki, Streams: []event.Stream{{Service: "payments"}}}
@@ -80,7 +73,7 @@ func TestPruneWhole(t *testing.T) {
 			b.Observations = append(b.Observations, event.Observation{Fingerprint: event.Fingerprint(hour + 1), StartsAt: at, LastReceivedAt: at, FirstReceivedAt: at})
 		}
 	}
-	appendTo(t, s, b)
+	mustAppend(t, s, b)
 	publishAs(t, s, claimOf(t, s, "a"), titled("x", "x"))
 
 	pruneBefore(t, s, noon)
@@ -124,12 +117,12 @@ func TestPruneKeepsCited(t *testing.T) {
 	again := alert
 	again.LastReceivedAt, again.EndedAt = outage.Add(time.Minute), outage.Add(time.Minute)
 	unknown := event.Event{ID: event.NewID(outage, "comes after it was cited"), Kind: event.KindMessage, OccurredAt: outage, ReceivedAt: outage}
-	appendTo(t, s, event.Batch{Chunks: []event.Chunk{first, other}, Events: []event.Event{note}, Observations: []event.Observation{alert}})
+	mustAppend(t, s, event.Batch{Chunks: []event.Chunk{first, other}, Events: []event.Event{note}, Observations: []event.Observation{alert}})
 	d := titled("x", "x")
 	d.Timeline.Incident.Sealed = true
 	d.Pins = []event.ID{first.Counts[0].CountKey.ID(), note.ID, alert.ID(), unknown.ID}
 	publishAs(t, s, claimOf(t, s, "a"), d)
-	appendTo(t, s, event.Batch{Chunks: []event.Chunk{late}, Observations: []event.Observation{again}, Events: []event.Event{unknown}})
+	mustAppend(t, s, event.Batch{Chunks: []event.Chunk{late}, Observations: []event.Observation{again}, Events: []event.Event{unknown}})
 
 	s = openProcess(t, dsn)
 	pruneBefore(t, s, outage.Add(24*time.Hour))
