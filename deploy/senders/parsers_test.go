@@ -194,6 +194,8 @@ func TestLogShippersInJSON(t *testing.T) {
 	want(t, "vector", at(t, sink, "uri"), "http://hindcast:9097"+path)
 	want(t, "vector's codec", at(t, sink, "encoding", "codec"), "json")
 	want(t, "vector's topic", at(t, vector, "sinks", "kafka", "topic"), topic)
+	want(t, "vector's compression", at(t, vector, "sinks", "kafka", "compression"), "zstd")
+	want(t, "vector's acknowledgement", at(t, vector, "sinks", "kafka", "librdkafka_options", "request.required.acks"), "-1")
 
 	outputs := at(t, parsed(t, "fluent-bit-json.yaml"), "pipeline", "outputs")
 	want(t, "fluent-bit's output", at(t, outputs, 0, "name"), "http")
@@ -202,10 +204,13 @@ func TestLogShippersInJSON(t *testing.T) {
 	want(t, "fluent-bit's path", at(t, outputs, 0, "uri"), path)
 	want(t, "fluent-bit's format", at(t, outputs, 0, "format"), "json_lines")
 	want(t, "fluent-bit's topic", at(t, outputs, 1, "topics"), topic)
+	want(t, "fluent-bit's compression", at(t, outputs, 1, "rdkafka.compression.codec"), "lz4")
+	want(t, "fluent-bit's acknowledgement", at(t, outputs, 1, "rdkafka.request.required.acks"), -1)
 
 	filebeat := parsed(t, "filebeat.yml")
 	want(t, "filebeat's topic", at(t, filebeat, "output.kafka", "topic"), topic)
 	want(t, "filebeat's acknowledgement", at(t, filebeat, "output.kafka", "required_acks"), -1)
+	want(t, "filebeat's compression", at(t, filebeat, "output.kafka", "compression"), "zstd")
 
 	// What Vector posts of a line, as configured.
 	c := post(t, path, `{"environment":"prod","file":"/var/log/payments/app.log","host":"node-1","message":"no connection","service":"payments","source_type":"file","timestamp":"2026-02-03T04:05:06Z"}`+"\n").Chunks[0]
