@@ -61,7 +61,11 @@ func (c *serveCmd) Run(s *streams) error {
 	if err != nil || srv == nil {
 		return err
 	}
-	s.log.Info("hindcast serves", "url", srv.URL(), "store", c.Store, "roles", c.Roles.String())
+	said := []any{"url", srv.URL(), "roles", c.Roles.String()}
+	if srv.HasStore() {
+		said = append(said, "store", c.Store)
+	}
+	s.log.Info("hindcast serves", said...)
 	failure := c.wait(s, srv, signals)
 	return stop(srv, time.Duration(c.ShutdownTimeout), failure)
 }

@@ -2,8 +2,11 @@ package server
 
 import (
 	"context"
+	"fmt"
 	"net"
 	"net/http"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -50,6 +53,42 @@ func TestForwardedFactsAreCountedOnce(t *testing.T) {
 	}
 	if strings.Contains(metrics, `facts_total{from="receivers"`) {
 		t.Error("what was forwarded is counted as stored by the receivers")
+	}
+}
+
+// TestForwardingNeedsNoStore: what receives alone, and forwards, opens none, and puts
+// aside what is too large for Kafka.
+func TestForwardingNeedsNoStore(t *testing.T) {
+	broker := kafkatest.NewFake(t)
+	store := filepath.Join(t.TempDir(), "absent", "x.db")
+	s, client := start(t, func(o *Options) {
+		o.Config, o.Roles, o.Store = forwarding(t, broker), Receive, "sqlite:"+store
+	})
+	if _, err := os.Stat(store); s.HasStore() || err == nil {
+		t.Errorf("a store was opened: %v", s.HasStore())
+	}
+	large := strings.Repeat("x", 60_000)
+	var annotations strings.Builder
+	for i := range 35 {
+		fmt.Fprintf(&annotations, `"a%d":"%s",`, i, large)
+	}
+	webhook := `{"version":"4","groupKey":"g","status":"firing","receiver":"r","externalURL":"http://am","alerts":[` +
+		`{"status":"firing","labels":{"alertname":"Large"},"annotations":{` + annotations.String() + `"b":"b"},"startsAt":"2026-11-22T12:00:00Z"},` +
+		`{"status":"firing","labels":{"alertname":"Small"},"annotations":{},"startsAt":"2026-11-22T12:00:00Z"}]}`
+	if code, body := do(t, client, "POST", s.URL()+"/ingest/alertmanager", webhook); code != http.StatusOK || !strings.Contains(body, `"accepted":2`) || !strings.Contains(body, `alert \"Large\" takes`) {
+		t.Errorf("got %d %s, want 200 with the large one put aside", code, body)
+	}
+	_, metrics := do(t, client, "GET", s.URL()+"/metrics", "")
+	for _, want := range []string{
+		`hindcast_ingest_forwarded_facts_total{kind="alert",road="alertmanager-webhook"} 1`,
+		`hindcast_ingest_forwarded_facts_total{kind="aside",road="alertmanager-webhook"} 1`,
+		`hindcast_ingest_rejected_total{reason="too_large",road="alertmanager-webhook"} 1`,
+		`hindcast_ingest_append_errors_total{from="receivers",lane="alerts",to="kafka"} 0`,
+		`hindcast_kafka_forward_errors_total 0`,
+	} {
+		if !strings.Contains(metrics, "\n"+want) {
+			t.Errorf("the metrics lack %s", want)
+		}
 	}
 }
 

@@ -89,9 +89,22 @@ func (o *Options) check() error {
 	case o.Roles == Consume && !o.consumes():
 		return errors.New("--roles=consume: there is nothing to consume: the configuration has neither kafka.topics nor forward: " + config.ForwardKafka)
 	case o.needsStore() && !o.Roles.has(Correlate) && !clickhouse.IsDSN(o.Store):
-		return fmt.Errorf("--roles=%s: one process alone can open a SQLite file, so nobody would derive timelines: add the role correlate, or keep the data in ClickHouse (--store)", o.Roles)
+		ways := "add the role correlate, or keep the data in ClickHouse (--store)"
+		if o.Roles == Receive {
+			ways = "add the role correlate, keep the data in ClickHouse (--store), or put it into Kafka (forward: " + config.ForwardKafka + " in the configuration), where others consume it"
+		}
+		return fmt.Errorf("--roles=%s: one process alone can open a SQLite file, so nobody would derive timelines: %s", o.Roles, ways)
 	}
 	return nil
+}
+
+// warnings are what cannot be meant, and does no harm.
+func (o *Options) warnings() []string {
+	var list []string
+	if o.Roles&Consume != 0 && !o.consumes() {
+		list = append(list, fmt.Sprintf("--roles=%s: nothing is consumed: the configuration has neither kafka.topics nor forward: %s", o.Roles, config.ForwardKafka))
+	}
+	return list
 }
 
 // CheckKafka reports what is wrong with Kafka's configuration that cannot be seen

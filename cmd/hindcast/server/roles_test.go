@@ -48,7 +48,7 @@ func TestRolesCheck(t *testing.T) {
 		{0, sqlite, true, "", true, true},
 		{Receive | Correlate, sqlite, false, "", true, false},
 		{Receive, sqlite, true, "", false, false},
-		{Receive, sqlite, false, "one process alone can open a SQLite file", true, false},
+		{Receive, sqlite, false, "one process alone can open a SQLite file, so nobody would derive timelines: add the role correlate, keep the data in ClickHouse (--store), or put it into Kafka (forward: kafka", true, false},
 		{API, sqlite, false, "one process alone", true, false},
 		{Receive | API, sqlite, true, "one process alone", true, false},
 		{Receive, clickhouse, false, "", true, false},
@@ -67,6 +67,23 @@ func TestRolesCheck(t *testing.T) {
 		}
 		if o.needsStore() != c.needs || o.consumes() != c.follow {
 			t.Errorf("%s on %s, forward %v: needs the store %v, consumes %v; want %v, %v", c.roles, c.store, c.forward, o.needsStore(), o.consumes(), c.needs, c.follow)
+		}
+	}
+}
+
+// TestRolesWarn: who is told to consume, and has nothing to, is not left to find out.
+func TestRolesWarn(t *testing.T) {
+	for _, c := range []struct {
+		roles            Roles
+		forward, warning bool
+	}{{0, false, false}, {Consume | Correlate, false, true}, {allRoles, false, true}, {Consume | Correlate, true, false}, {Receive | Correlate, false, false}} {
+		o := Options{Roles: c.roles, Config: config.Default()}
+		if c.forward {
+			o.Config.Forward = config.ForwardKafka
+		}
+		got := strings.Join(o.warnings(), "\n")
+		if (got != "") != c.warning || c.warning && !strings.Contains(got, "nothing is consumed: the configuration has neither kafka.topics nor forward: kafka") {
+			t.Errorf("--roles=%s, forward %v: got %q, want a warning: %v", c.roles, c.forward, got, c.warning)
 		}
 	}
 }

@@ -106,6 +106,9 @@ func (s *Server) start(ctx context.Context, listeners []net.Listener) error {
 	if err := s.options.check(); err != nil {
 		return err
 	}
+	for _, text := range s.options.warnings() {
+		s.options.Logger.Warn("a role has nothing to do", "why", text)
+	}
 	if s.options.consumes() || s.options.forwards() {
 		for _, text := range s.options.Config.Kafka.Warnings() {
 			s.options.Logger.Warn("the configuration is unsafe", "why", "kafka."+text)
@@ -228,6 +231,10 @@ func (s *Server) Idle(ctx context.Context) error {
 	}
 	return nil
 }
+
+// HasStore reports whether a store is open: what receives alone, and forwards, needs
+// none.
+func (s *Server) HasStore() bool { return s.store != nil }
 
 // URL is where the first listener is reached from this machine.
 func (s *Server) URL() string {
