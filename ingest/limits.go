@@ -145,7 +145,7 @@ func (l Limits) Validate() error {
 			errs = append(errs, fmt.Errorf("%slinger must not be negative, not %s", in, c.Linger))
 		}
 		if need := l.MaxBody + l.MaxDecompressed + (l.MaxDecompressed+1)/2; c.Bytes < need {
-			errs = append(errs, fmt.Errorf("%sbytes must hold the largest body, as sent and one and a half times decompressed (%d), not %d", in, need, c.Bytes))
+			errs = append(errs, fmt.Errorf("%sbytes must hold the largest body, as sent and one and a half times decompressed (%s), not %s", in, FormatSize(need), FormatSize(c.Bytes)))
 		}
 	}
 	return errors.Join(errs...)

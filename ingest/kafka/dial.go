@@ -50,7 +50,7 @@ func newLink(c *Config, topics []string) (*link, error) {
 		MetadataTTL: c.MetadataInterval, MetadataTopics: topics,
 		ClientID: c.ClientID, TLS: tlsConfig, SASL: mechanism, Context: ctx,
 	}
-	l.client = &kafkago.Client{Addr: kafkago.TCP(c.Brokers...), Timeout: c.RequestTimeout, Transport: l.transport}
+	l.client = &kafkago.Client{Addr: kafkago.TCP(c.Brokers...), Timeout: c.RequestTimeout, Transport: &hintingTransport{RoundTripper: l.transport, config: c}}
 	return l, nil
 }
 
@@ -75,6 +75,7 @@ func (l *link) dialer() (*kafkago.Dialer, *connSet) {
 // kafka-go's own ways of closing wait for answers.
 type connSet struct {
 	timeout, bound time.Duration
+	tls            bool
 
 	mu     sync.Mutex
 	closed bool
@@ -82,7 +83,7 @@ type connSet struct {
 }
 
 func newConnSet(c *Config) *connSet {
-	return &connSet{timeout: c.RequestTimeout, bound: c.RequestTimeout + c.RebalanceTimeout, conns: map[*boundedConn]struct{}{}}
+	return &connSet{timeout: c.RequestTimeout, bound: c.RequestTimeout + c.RebalanceTimeout, tls: c.TLS.Enabled, conns: map[*boundedConn]struct{}{}}
 }
 
 func (s *connSet) close() {
@@ -121,6 +122,8 @@ func (s *connSet) dial(ctx context.Context, network, address string) (net.Conn, 
 type boundedConn struct {
 	net.Conn
 	set *connSet
+	// answered is whether the broker sent anything. Who reads alone uses it.
+	answered bool
 }
 
 func (c *boundedConn) deadline(t time.Time) time.Time {
