@@ -78,7 +78,7 @@ func (w *topicWriter) takesParts(ctx context.Context) error {
 		_ = w.learn(ctx)
 	}
 	if s := w.settings.Load(); s.described && s.maxBytes < leastMaxBytes {
-		return fmt.Errorf("%w: %w", ErrUnavailable, &smallTopic{topic: w.topic, maxBytes: s.maxBytes})
+		return fmt.Errorf("%w: %w", ErrUnavailable, &smallTopic{topic: w.topic, brokers: w.brokers, maxBytes: s.maxBytes})
 	}
 	return nil
 }

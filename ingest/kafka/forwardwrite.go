@@ -112,10 +112,6 @@ type limit struct {
 	bytes int
 }
 
-func (l limit) exceeded(what string, bytes int) error {
-	return fmt.Errorf("%w: %s takes %d bytes, and the topic %q takes records of %d at most (max.message.bytes)", ingest.ErrTooMuch, what, bytes, l.topic, l.bytes)
-}
-
 // maxProduce bounds what is sent in one request, before compression.
 const maxProduce = 1 << 20
 
@@ -293,7 +289,7 @@ func (w *topicWriter) tooLarge(r *record, err error) error {
 	w.relearn()
 	known := *w.settings.Load()
 	if r.size() <= w.least {
-		return fmt.Errorf("%w: %w: %w", ErrUnavailable, &smallTopic{topic: w.topic}, err)
+		return fmt.Errorf("%w: %w: %w", ErrUnavailable, &smallTopic{topic: w.topic, brokers: w.brokers}, err)
 	}
 	if half := max(r.size()/2, w.least); !known.described && half > least {
 		known.maxBytes = min(known.maxBytes, half+batchOverhead)
