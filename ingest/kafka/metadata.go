@@ -254,7 +254,7 @@ func (r *fetchRequest) decode(d *decoder) (fetched, error) {
 	d.int32() // the session
 	entries := 0
 	for range d.array(2) {
-		ours := true
+		var ours bool
 		if d.flexible {
 			ours = d.uuid() == r.id
 		} else {
