@@ -14,14 +14,14 @@ import (
 )
 
 type serveCmd struct {
-	ConfigFile      string       `name:"config.file" placeholder:"FILE" help:"Read the configuration from here, and again at SIGHUP. None is needed."`
+	ConfigFile      string       `name:"config.file" placeholder:"FILE" help:"Read the configuration from here, and again at SIGHUP. Without it all is as by default; check-config says what is in force."`
 	Web             webFlags     `embed:"" prefix:"web."`
 	Store           storeSpec    `name:"store" default:"sqlite:./data/hindcast.db" placeholder:"STORE" help:"Keep everything here: sqlite:PATH, or clickhouse://USER@HOST:PORT/DATABASE (http:// and https:// for its HTTP interface). It is made when it does not exist. By default ${default}."`
-	StoreWait       span         `name:"store.wait" default:"1m" help:"At the start, wait so long for a ClickHouse that does not answer, and for Kafka's brokers where receivers forward; requests are told to come again."`
-	Roles           server.Roles `name:"roles" default:"receive,consume,correlate,api" placeholder:"ROLE,…" help:"Do this in this process: receive facts over HTTP and ask Alertmanagers, consume Kafka's topics, correlate facts into timelines (or stand by while another process does), give them out over the API. By default ${default}."`
+	StoreWait       span         `name:"store.wait" default:"1m" help:"At the start, wait so long for a ClickHouse that does not answer, and with forward: kafka for the brokers, then exit. Requests are answered with 503 meanwhile."`
+	Roles           server.Roles `name:"roles" default:"receive,consume,correlate,api" placeholder:"ROLE,…" help:"What this process does, separated by commas: receive takes facts over HTTP and asks Alertmanagers, consume brings the topics of Kafka to the store, correlate derives timelines (or stands by while another process does), api gives them out. By default ${default}."`
 	TrustTimes      bool         `name:"replay.trust-times" help:"Believe the header Hindcast-Received-At. For replays only: whoever may post may then say when it was. Nothing is deleted for its age."`
-	Settle          span         `name:"replay.settle" default:"24h" help:"With --replay.trust-times, the time that has passed since the last receipt."`
-	ShutdownTimeout span         `name:"shutdown.timeout" default:"30s" help:"At SIGTERM or SIGINT, let requests under way end for so long."`
+	Settle          span         `name:"replay.settle" default:"24h" help:"With --replay.trust-times, take it to be so long after the last receipt, so that incidents come to their ends."`
+	ShutdownTimeout span         `name:"shutdown.timeout" default:"30s" help:"At SIGTERM or SIGINT, let requests under way end for so long, then exit."`
 }
 
 // Help is the command's long help.
@@ -30,9 +30,11 @@ func (serveCmd) Help() string {
 
 A store in ClickHouse takes its password from the environment variable HINDCAST_CLICKHOUSE_PASSWORD, or from a file that is named in the address as ?password_file=FILE. Several hosts are separated by commas; secure=true is TLS, with ca_file, cert_file, key_file and server_name; other parameters are those of clickhouse-go and settings of ClickHouse.
 
-Several processes may share a store in ClickHouse: any number of them receive, consume and serve the API, and of those with the role correlate one derives the timelines while the others stand by. With forward: kafka in the configuration the receivers put what they take into Kafka, and answer also while the store is down.
+Several processes may share a store in ClickHouse: any number of them receive, consume and serve the API, and of those with the role correlate one derives the timelines while the others stand by.
 
-SIGHUP reads the configuration again; when it is bad, the old one stays. SIGTERM and SIGINT stop cleanly: what was answered is kept, what is under way is answered.`,
+With kafka.brokers and kafka.topics in the configuration, processes of the role consume bring those topics to the store; with the same kafka.group they share the partitions. Brokers that are down are waited for without an end, and what is wrong is logged. With forward: kafka the receivers put what they take into Kafka, from where consume brings it to the store, and answer also while the store is down: such a process, with --roles=receive, needs no store.
+
+SIGHUP reads the configuration again; when it is bad, the old one stays. The sections kafka, clickhouse, limits and the key forward take effect at the next start only. SIGTERM and SIGINT stop cleanly: what was answered is kept, what is under way is answered.`,
 		"hindcast serve",
 		"hindcast serve --config.file=hindcast.yml --store=sqlite:/var/lib/hindcast/hindcast.db",
 		"hindcast serve '--store=clickhouse://hindcast@ch1:9440,ch2:9440/hindcast?secure=true'",

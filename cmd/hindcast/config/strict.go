@@ -180,10 +180,13 @@ func (c *checker) checkStruct(node *yaml.Node, t reflect.Type, key string) {
 // meant, or where what it might hold is given.
 func (c *checker) unknown(line int, section, name string, fields []field) {
 	path, hint := join(section, name), ""
-	meant := suggest(name, fields)
+	file, meant := name+"_file", suggest(name, fields)
 	switch {
 	case elsewhere[path] != "":
 		hint = elsewhere[path]
+	case slices.ContainsFunc(fields, func(f field) bool { return f.key == file }):
+		hint = fmt.Sprintf("; put it into a file of its own, and name that: %s: FILE", file)
+		c.meant[join(section, file)] = true
 	case meant != "":
 		hint = fmt.Sprintf("; did you mean %q?", meant)
 		c.meant[join(section, meant)] = true

@@ -3,7 +3,6 @@ package config
 const (
 	inStore    = "; the address, with the user and the database, is given by --store"
 	inPassword = "; the password is in the environment, as HINDCAST_CLICKHOUSE_PASSWORD, or in a file that --store names: ?password_file=FILE"
-	inFile     = "; it stands in a file of its own, which is named by "
 	inSASL     = "; it belongs to the section sasl of kafka"
 )
 
@@ -13,10 +12,8 @@ var elsewhere = map[string]string{
 	"clickhouse.host": inStore, "clickhouse.hosts": inStore, "clickhouse.port": inStore, "clickhouse.database": inStore,
 	"clickhouse.user": inStore, "clickhouse.username": inStore, "clickhouse.password": inPassword,
 	"clickhouse.password_file": inPassword,
-	"kafka.sasl.password":      inFile + "password_file: FILE", "kafka.sasl.token": inFile + "token_file: FILE",
-	"kafka.sasl.client_secret": inFile + "client_secret_file: FILE", "kafka.sasl.user": `; did you mean "username"?`,
-	"kafka.tls.ca": inFile + "ca_file: FILE", "kafka.tls.cert": inFile + "cert_file: FILE", "kafka.tls.key": inFile + "key_file: FILE",
-	"kafka.password": inSASL, "kafka.password_file": inSASL, "kafka.username": inSASL, "kafka.mechanism": inSASL,
+	"kafka.sasl.user":          `; did you mean "username"?`,
+	"kafka.password":           inSASL, "kafka.password_file": inSASL, "kafka.username": inSASL, "kafka.mechanism": inSASL,
 }
 
 // suggest names the key that was probably meant; "" when none is like it.

@@ -2,6 +2,8 @@ package config
 
 import (
 	"fmt"
+	"reflect"
+	"slices"
 	"strings"
 )
 
@@ -14,7 +16,7 @@ func (c *checker) reportAt(keys []string, message string) {
 		if !ok {
 			continue
 		}
-		if i > 0 {
+		if i > 0 && hasDefault(keys[0]) {
 			message += fmt.Sprintf("; %s is not in the file, and has its default", keys[0])
 		}
 		c.report(line, keys[0], "%s", message)
@@ -25,6 +27,23 @@ func (c *checker) reportAt(keys []string, message string) {
 		line = c.lines[key]
 	}
 	c.report(line, keys[0], "%s", message)
+}
+
+// hasDefault reports whether a key that is left out has another value than none.
+func hasDefault(key string) bool {
+	at := reflect.ValueOf(Default())
+	for name := range strings.SplitSeq(key, ".") {
+		if at.Kind() != reflect.Struct {
+			return false
+		}
+		fields := fieldsOf(at.Type())
+		i := slices.IndexFunc(fields, func(f field) bool { return f.key == name })
+		if i < 0 {
+			return false
+		}
+		at = at.FieldByIndex(fields[i].index)
+	}
+	return !at.IsZero()
 }
 
 // hidden reports whether nothing can be said about the value of a key, because
