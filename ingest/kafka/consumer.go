@@ -126,6 +126,7 @@ func (c *Consumer) Run(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	watching.Go(func() { watcher.run(ctx) })
+	watching.Go(func() { c.checkDeadLetters(ctx, l) })
 
 	for ctx.Err() == nil {
 		topics, changed := watcher.current()
