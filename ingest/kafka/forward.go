@@ -197,8 +197,8 @@ func (f *Forwarder) write(ctx context.Context, to *topicWriter, timeout, patienc
 	ctx, done := f.reach.while(ctx, patience)
 	defer done()
 	err := to.write(ctx, timeout, records)
-	if err != nil && errors.Is(context.Cause(ctx), errAway) {
-		return fmt.Errorf("%w: %w, for %s: %w", ErrUnavailable, errAway, f.reach.awayFor().Round(100*time.Millisecond), err)
+	if errors.Is(err, ErrUnavailable) && errors.Is(context.Cause(ctx), errAway) {
+		return fmt.Errorf("%w; %w, for %s by now", err, errAway, f.reach.awayFor().Round(100*time.Millisecond))
 	}
 	return err
 }

@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -12,6 +13,8 @@ import (
 	"time"
 
 	"github.com/hindcast/hindcast/cmd/hindcast/config"
+	"github.com/hindcast/hindcast/ingest"
+	"github.com/hindcast/hindcast/ingest/event"
 	"github.com/hindcast/hindcast/ingest/kafka/kafkatest"
 )
 
@@ -89,6 +92,30 @@ func TestForwardingNeedsNoStore(t *testing.T) {
 		if !strings.Contains(metrics, "\n"+want) {
 			t.Errorf("the metrics lack %s", want)
 		}
+	}
+}
+
+// TestPollsAppendWhatFits: a poll has nobody to tell, so what does not fit must not keep
+// the rest, nor itself, from being appended.
+func TestPollsAppendWhatFits(t *testing.T) {
+	aside := event.Aside{Class: ingest.ClassTooLarge}
+	var fails error
+	fit := func(_ context.Context, b *event.Batch) error {
+		b.Events, b.Asides = b.Events[1:], []event.Aside{aside}
+		return fails
+	}
+	var got event.Batch
+	to := fitting(ingest.AppenderFunc(func(_ context.Context, b event.Batch) error { got = b; return nil }), fit)
+	for want, err := range map[int]error{1: nil, 0: &ingest.TooLarge{Reason: "large"}} {
+		fails = err
+		sent := event.Batch{Events: make([]event.Event, want+1)}
+		if err := to.Append(t.Context(), sent); err != nil || len(got.Events) != want || len(got.Asides) != 1 || len(sent.Events) != want+1 {
+			t.Errorf("got %d events, %d asides and error %v, want %d, 1 and none", len(got.Events), len(got.Asides), err, want)
+		}
+	}
+	fails = context.Canceled
+	if err := to.Append(t.Context(), event.Batch{Events: make([]event.Event, 1)}); !errors.Is(err, context.Canceled) {
+		t.Errorf("error is %v, want that of the fit", err)
 	}
 }
 
