@@ -190,7 +190,7 @@ func parse(text []byte, name string, files bool) (Config, error) {
 	if err := decoder.Decode(&more); !errors.Is(err, io.EOF) {
 		return Config{}, Problems{{File: name, Line: more.Line, Message: "the file holds more than one YAML document"}}
 	}
-	checked := checker{file: name, lines: map[string]int{}, unread: map[string]bool{}, meant: map[string]bool{}}
+	checked := checker{file: name, lines: map[string]int{}, unread: map[string]bool{}, holdsUnread: map[string]bool{}, meant: map[string]bool{}}
 	for _, root := range document.Content {
 		checked.check(root, reflect.TypeFor[Config](), "")
 	}

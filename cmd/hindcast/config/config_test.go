@@ -104,6 +104,8 @@ func TestParseProblems(t *testing.T) {
 		"list":            {"heartbeats: Watchdog", `x.yml:1: heartbeats: want a list, got "Watchdog"`},
 		"section":         {"labels: [a]", "x.yml:1: labels: want a section with keys, got a list"},
 		"single":          {"heartbeats: [{a: 1}]", "x.yml:1: heartbeats[0]: want a single value, got a section with keys"},
+		"map":             {"kafka: {topics: [{labels: [a]}]}", "x.yml:1: kafka.topics[0].labels: want a section with keys, got a list"},
+		"no map":          {"kafka: {topics: [{labels: a}]}", `x.yml:1: kafka.topics[0].labels: want a section with keys, got "a"`},
 		"class":           {"receivers:\n  - name: a\n    class: pge", `x.yml:3: receivers[0].class: "pge" is none of page, chat, self, heartbeat, other`},
 		"means":           {"phrases: [{pattern: a, means: b}]", `phrases[0].means: "b" is none of acknowledges`},
 		"pattern":         {"phrases: [{pattern: '(', means: reports}]", "phrases[0].pattern: error parsing regexp"},

@@ -58,10 +58,11 @@ type checker struct {
 	file     string
 	problems Problems
 	lines    map[string]int
-	// unread are keys whose values cannot be read, meant those that unknown ones
-	// were probably meant for.
-	unread, meant map[string]bool
-	nodes         int
+	// unread are keys whose values cannot be read, holdsUnread the sections and
+	// lists that these are in, and meant those that unknown ones were probably meant
+	// for.
+	unread, holdsUnread, meant map[string]bool
+	nodes                      int
 }
 
 // maxNodes bounds a document after its aliases are followed.
@@ -81,14 +82,14 @@ func (c *checker) report(line int, key, format string, args ...any) {
 // refuse reports a value that cannot be read.
 func (c *checker) refuse(node *yaml.Node, key, format string, args ...any) {
 	c.report(node.Line, key, format, args...)
-	c.unread[key] = true
+	c.cannotRead(key)
 }
 
 func (c *checker) check(node *yaml.Node, t reflect.Type, key string) {
 	if c.nodes++; c.nodes > maxNodes {
 		if c.nodes == maxNodes+1 {
 			c.report(node.Line, key, "the file has more than %d values", maxNodes)
-			c.unread[""] = true
+			c.cannotRead("")
 		}
 		return
 	}
@@ -121,7 +122,7 @@ func (c *checker) check(node *yaml.Node, t reflect.Type, key string) {
 		for i := 0; i+1 < len(node.Content); i += 2 {
 			c.checkPart(node.Content[i+1], t.Elem(), join(key, node.Content[i].Value), key)
 		}
-	case t.Kind() == reflect.Struct:
+	case t.Kind() == reflect.Struct, t.Kind() == reflect.Map:
 		c.refuse(node, key, "want a section with keys, got %s", describe(node))
 	case t.Kind() == reflect.Slice:
 		c.refuse(node, key, "want a list, got %s", describe(node))
@@ -136,7 +137,7 @@ func (c *checker) check(node *yaml.Node, t reflect.Type, key string) {
 func (c *checker) checkPart(node *yaml.Node, t reflect.Type, part, whole string) {
 	c.check(node, t, part)
 	if c.unread[part] {
-		c.unread[whole] = true
+		c.cannotRead(whole)
 	}
 }
 

@@ -50,23 +50,24 @@ func hasDefault(key string) bool {
 // something about it was reported already: it cannot be read, or lacks because its
 // name is written wrong.
 func (c *checker) hidden(key string) bool {
-	for unread := range c.unread {
-		if within(key, unread) || within(unread, key) {
-			return true
-		}
+	if c.holdsUnread[key] {
+		return true
 	}
-	for meant := range c.meant {
-		if _, given := c.lines[meant]; !given && within(key, meant) {
+	for ; key != ""; key = parent(key) {
+		if _, given := c.lines[key]; c.unread[key] || c.meant[key] && !given {
 			return true
 		}
 	}
 	return false
 }
 
-// within reports whether a key is another one, or lies below it.
-func within(key, section string) bool {
-	rest, ok := strings.CutPrefix(key, section)
-	return ok && (rest == "" || rest[0] == '.' || rest[0] == '[')
+// cannotRead notes that the value of a key cannot be read.
+func (c *checker) cannotRead(key string) {
+	c.unread[key] = true
+	for key != "" {
+		key = parent(key)
+		c.holdsUnread[key] = true
+	}
 }
 
 // parent is the key of what holds a key; "" is the file.
