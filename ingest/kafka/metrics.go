@@ -84,10 +84,12 @@ type partitionObserver struct {
 	// last, and nil when it goes on.
 	report func(err error)
 	told   pauseReason
+	// ends is told how far the log goes.
+	ends func(end int64)
 }
 
-func (m *metrics) observe(topic, format string, partition int, report func(error)) *partitionObserver {
-	o := &partitionObserver{metrics: m, topic: topic, format: format, partition: strconv.Itoa(partition), report: report}
+func (m *metrics) observe(topic, format string, partition int, report func(error), ends func(int64)) *partitionObserver {
+	o := &partitionObserver{metrics: m, topic: topic, format: format, partition: strconv.Itoa(partition), report: report, ends: ends}
 	m.paused.WithLabelValues(o.topic, o.partition).Set(0)
 	m.gaps.WithLabelValues(o.topic, o.partition)
 	m.deadLetters.WithLabelValues(topic, format)
@@ -97,6 +99,7 @@ func (m *metrics) observe(topic, format string, partition int, report func(error
 func (o *partitionObserver) Position(committed, end int64) {
 	o.metrics.committed.WithLabelValues(o.topic, o.partition).Set(float64(committed))
 	if end >= committed {
+		o.ends(end)
 		o.metrics.lag.WithLabelValues(o.topic, o.partition).Set(float64(end - committed))
 	}
 }

@@ -11,7 +11,7 @@ import (
 // partition waits already for something else, and the same is not told twice.
 func TestObserverTellsEachReason(t *testing.T) {
 	var told []string
-	o := newMetrics(nil).observe("topic", "format", 0, func(err error) { told = append(told, fmt.Sprint(err)) })
+	o := newMetrics(nil).observe("topic", "format", 0, func(err error) { told = append(told, fmt.Sprint(err)) }, func(int64) {})
 	corrupt := fmt.Errorf("fetch: %w", &Corrupt{Topic: "topic", Reason: "its checksum is wrong"})
 	for _, step := range []func(){
 		o.Resumed,

@@ -41,24 +41,54 @@ type offsets struct {
 // place, only this tells that there was one before.
 type marks struct {
 	mu sync.Mutex
-	of map[place]delivery.Mark
+	of map[place]reached
+}
+
+// reached is how far a topic is committed, and how far it went when that was learnt
+// last; -1: it was not.
+type reached struct {
+	mark delivery.Mark
+	end  int64
 }
 
 func (m *marks) put(at place, mark delivery.Mark) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.of == nil {
-		m.of = map[place]delivery.Mark{}
+		m.of = map[place]reached{}
 	}
-	m.of[at] = mark
+	r, ok := m.of[at]
+	if !ok || r.mark.Topic != mark.Topic {
+		r.end = -1
+	}
+	r.mark = mark
+	m.of[at] = r
 }
 
 // before is what was committed of another topic of the same name.
 func (m *marks) before(at place, now topicID) (delivery.Mark, bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	mark := m.of[at]
+	mark := m.of[at].mark
 	return mark, mark.Topic != "" && now != (topicID{}) && mark.Topic != now.String()
+}
+
+// ends tells how far the topic goes of which something is committed.
+func (m *marks) ends(at place, end int64) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if r, ok := m.of[at]; ok {
+		r.end = end
+		m.of[at] = r
+	}
+}
+
+// all reports whether all that was known of a topic, by its ID, is committed.
+func (m *marks) all(at place, id string) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	r, ok := m.of[at]
+	return ok && r.mark.Topic == id && r.end >= 0 && r.mark.Offset >= r.end
 }
 
 func (o *offsets) place() place { return place{o.topic, o.partition} }

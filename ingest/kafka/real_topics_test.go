@@ -1,16 +1,18 @@
 package kafka_test
 
 import (
+	"context"
 	"fmt"
 	"testing"
 
+	"github.com/hindcast/hindcast/ingest/event"
 	"github.com/hindcast/hindcast/ingest/kafka"
 	"github.com/hindcast/hindcast/ingest/kafka/kafkatest"
 )
 
 // A topic is deleted and made anew, with fewer records than were committed: the
-// new ones are all read, wherever reading was to start, and the gap is told,
-// though brokers forget what was committed.
+// new ones are all read, wherever reading was to start, though brokers forget what
+// was committed. A gap is told where records of the old one were not read.
 func TestRealTopicRecreated(t *testing.T) {
 	for _, test := range []struct {
 		format, start string
@@ -37,8 +39,17 @@ func TestRealTopicRecreated(t *testing.T) {
 				recreate(fmt.Sprint("new", i), n)
 				store.waitFor(t, "after the topic was made anew", want)
 				waitCommitted(t, &broker.Admin, &c, topic, 0, int64(n))
-				m.waitMetric(t, float64(i+1), "hindcast_kafka_gaps_total", "topic", topic)
+				m.waitLog(t, "all that was known of the old one had been read")
+				m.waitMetric(t, 0, "hindcast_kafka_gaps_total", "topic", topic)
 			}
+
+			store.setHook(func(context.Context, event.Batch) error { return errDown })
+			produce(t, broker.Client(t), topic, 0, mapped(tokens("lost", 0, 5), test.body)...)
+			m.waitMetric(t, 5, "hindcast_kafka_lag_records", "topic", topic)
+			recreate("last", 8)
+			m.waitMetric(t, 1, "hindcast_kafka_gaps_total", "topic", topic)
+			store.setHook(nil)
+			store.waitFor(t, "after a topic was deleted that was not all read", want)
 		})
 	}
 }

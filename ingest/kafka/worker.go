@@ -46,7 +46,7 @@ func (w *worker) run(ctx context.Context) {
 		default:
 			logger.Warn("a partition waits; trying again", "err", err)
 		}
-	})
+	}, func(end int64) { c.seen.ends(place{w.topic, w.partition}, end) })
 	defer observer.lost()
 	w.share.slow = observer.waitsForMemory
 	err := delivery.Run(ctx, delivery.Options{
@@ -61,6 +61,10 @@ func (w *worker) run(ctx context.Context) {
 		Chunk:         delivery.Limits{Records: config.BatchRecords, Bytes: int(config.BatchBytes)},
 		AppendTimeout: config.AppendTimeout,
 		Gap: func(g delivery.Gap) {
+			if g.Reason == delivery.GapRecreated && c.seen.all(place{w.topic, w.partition}, g.TopicID) {
+				logger.Warn("a topic was deleted and created again; all that was known of the old one had been read")
+				return
+			}
 			c.metrics.gaps.WithLabelValues(w.topic, observer.partition).Inc()
 			logger.Error("records are gone that were not read, or not read to the end", "gap", g.String())
 		},
