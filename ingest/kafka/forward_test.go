@@ -535,3 +535,40 @@ func TestForwarderWaitsForBrokers(t *testing.T) {
 		t.Errorf("when the broker was there: %v", err)
 	}
 }
+
+// When a topic takes less than it did, the first sender who meets that is told so, in
+// words that name what to set; and the next try is made to fit, or put aside.
+func TestSaysThatATopicTakesLess(t *testing.T) {
+	r := newForwardRig(t, &kafkatest.NewFake(t).Admin, 1, safe)
+	r.start(t)
+	chunk := event.Chunk{ID: event.ChunkID{9}, ReceivedAt: noon, Road: event.RoadLoki, Streams: []event.Stream{{Service: "payments"}}}
+	for i := range 1000 {
+		chunk.Lines = append(chunk.Lines, event.Line{At: noon, Text: string(noise(i, 200))})
+	}
+	fact := event.Batch{Events: []event.Event{message(1)}}
+	fact.Events[0].Message.Text = string(noise(1, 150_000))
+	topics := r.options.Config.ForwardTopics
+	for _, test := range []struct {
+		topic, says string
+		batch       event.Batch
+	}{
+		{topics.Alerts, "takes records of 98976 bytes at most by now (max.message.bytes), and one has ", fact},
+		{topics.Logs, "its max.message.bytes is 100000; set it to 300000 or more, as with: kafka-configs.sh --bootstrap-server " + r.broker.Addr(), event.Batch{Chunks: []event.Chunk{counted(chunk)}}},
+	} {
+		if err := r.broker.Configure(t.Context(), test.topic, map[string]string{"max.message.bytes": "100000"}); err != nil {
+			t.Fatal(err)
+		}
+		for _, w := range []*topicWriter{r.alerts, r.logs} {
+			w.mu.Lock()
+			w.learned = noon
+			w.mu.Unlock()
+		}
+		err := r.Append(t.Context(), test.batch)
+		if !errors.Is(err, ErrUnavailable) || !strings.Contains(err.Error(), test.says) || strings.Contains(err.Error(), "[10]") {
+			t.Errorf("error is %v, want one that says %q", err, test.says)
+		}
+	}
+	if err := r.Fit(t.Context(), &fact); !errors.Is(err, ingest.ErrTooMuch) || len(fact.Asides) != 1 {
+		t.Errorf("the next try: error is %v, and %d asides", err, len(fact.Asides))
+	}
+}

@@ -288,17 +288,26 @@ func (w *topicWriter) tooLarge(r *record, err error) error {
 	const least = 16 << 10
 	w.relearn()
 	known := *w.settings.Load()
-	if r.size() <= w.least {
-		return fmt.Errorf("%w: %w: %w", ErrUnavailable, &smallTopic{topic: w.topic, brokers: w.brokers}, err)
+	if r.size() <= w.least || known.described && w.limit().bytes < w.least {
+		return fmt.Errorf("%w: %w", ErrUnavailable, &smallTopic{topic: w.topic, brokers: w.brokers, maxBytes: tooLittle(&known)})
 	}
 	if half := max(r.size()/2, w.least); !known.described && half > least {
 		known.maxBytes = min(known.maxBytes, half+batchOverhead)
 		w.settings.Store(&known)
 	}
-	if w.limit().bytes < r.size() {
-		return fmt.Errorf("%w: write to topic %q: %w", ErrUnavailable, w.topic, err)
+	if most := w.limit().bytes; most < r.size() {
+		return fmt.Errorf("%w: topic %q takes records of %d bytes at most by now (max.message.bytes), and one has %d: sent again, they are made smaller, or put aside where that cannot be", ErrUnavailable, w.topic, most, r.size())
 	}
 	return fmt.Errorf("%w: write to topic %q: %w", ingest.ErrTooMuch, w.topic, err)
+}
+
+// tooLittle is how much a topic takes, where the brokers tell that it is too little for
+// log lines; else 0.
+func tooLittle(s *topicSettings) int {
+	if s.described && s.maxBytes < leastMaxBytes {
+		return s.maxBytes
+	}
+	return 0
 }
 
 // produce writes records to a partition.
