@@ -28,9 +28,11 @@ type deadLettersCmd struct {
 
 // Help is the command's long help.
 func (deadLettersCmd) Help() string {
-	return examples(`A record in Kafka of which nothing could be decoded is put into the topic kafka.dead_letters, with the reason, so that its partition goes on. There it is for as long as that topic keeps it: once what was wrong is mended (a newer hindcast, another format in the configuration), redrive brings it in.
+	return examples(`A record in Kafka of which nothing could be decoded is put into the topic that kafka.dead_letters names, with the reason, so that its partition goes on. There it is for as long as that topic keeps it: once what was wrong is mended (a newer hindcast, another format in the configuration), redrive writes it to its own topic again, to be consumed once more.
 
-A dead letter is named by its place in the topic of dead letters: PARTITION/OFFSET, as list prints it.`,
+A dead letter is named by its place in the topic of dead letters: PARTITION/OFFSET, as list prints it.
+
+The user of the brokers must be allowed to read and describe that topic; for redrive, to write to it too and to the topics of the letters.`,
 		"hindcast dead-letters list --config.file=hindcast.yml --since=1d",
 		"hindcast dead-letters show --config.file=hindcast.yml 0/17",
 		"hindcast dead-letters redrive --config.file=hindcast.yml --topic=deploys")
@@ -38,7 +40,7 @@ A dead letter is named by its place in the topic of dead letters: PARTITION/OFFS
 
 // letterFlags are what all commands about dead letters take.
 type letterFlags struct {
-	ConfigFile string `name:"config.file" required:"" placeholder:"FILE" help:"The configuration: its section kafka says where the brokers are."`
+	ConfigFile string `name:"config.file" required:"" placeholder:"FILE" help:"The configuration file: its section kafka says where the brokers are, and in which topic the dead letters."`
 }
 
 // open connects to the brokers. The context ends at the first signal; a second
@@ -62,9 +64,9 @@ func (f letterFlags) open() (ctx context.Context, loaded config.Config, topic *k
 
 // letterFilter chooses letters.
 type letterFilter struct {
-	Topic  string `name:"topic" placeholder:"TOPIC" help:"Those of this topic only."`
-	Format string `name:"format" placeholder:"FORMAT" help:"Those that were taken for this format only."`
-	Since  span   `name:"since" placeholder:"AGE" help:"Those of this last time only, as 2h or 7d."`
+	Topic  string `name:"topic" placeholder:"TOPIC" help:"Only records of this topic."`
+	Format string `name:"format" placeholder:"FORMAT" help:"Only records of this format, as kafka.topics had it then."`
+	Since  span   `name:"since" placeholder:"AGE" help:"Only what was given up in the last so long, as 2h or 7d."`
 }
 
 func (f letterFilter) from() time.Time {
@@ -81,13 +83,15 @@ func (f letterFilter) takes(l *kafka.Letter) bool {
 type deadLettersListCmd struct {
 	letterFlags
 	letterFilter
-	Limit int  `name:"limit" default:"50" help:"The newest so many (${default}); 0 for all."`
+	Limit int  `name:"limit" default:"50" help:"List so many, the newest ones; 0 for all."`
 	JSON  bool `name:"json" help:"Print one JSON object a line."`
 }
 
 // Help is the command's long help.
 func (deadLettersListCmd) Help() string {
 	return examples(`Reads the topic of dead letters from the beginning, or from --since on, and changes nothing. It joins no consumer group.
+
+PLACE names the letter for show and redrive. GIVEN UP is when the record became one, TOPIC and RECORD (PARTITION/OFFSET) where it was, FORMAT what it was taken for, and REDRIVEN whether it was written there again: no, yes or perhaps.
 
 A record may be kept twice, when a process ends before it could commit: the second letter is listed as a copy of the first. With --since, copies and what was redriven are told as far as they are not older either; redrive looks at all of the topic.`,
 		"hindcast dead-letters list --config.file=hindcast.yml",
@@ -104,12 +108,14 @@ func (c *deadLettersListCmd) Run(s *streams) error {
 		return err
 	}
 	defer stop()
-	kept := newestLetters{limit: c.Limit}
+	kept, others := newestLetters{limit: c.Limit}, letterTally{}
 	total := 0
 	states, err := topic.Scan(ctx, c.from(), func(l *kafka.Letter) error {
 		if c.takes(l) {
 			total++
 			kept.add(headOf(l))
+		} else {
+			others.add(l)
 		}
 		return nil
 	})
@@ -123,18 +129,18 @@ func (c *deadLettersListCmd) Run(s *streams) error {
 			letters[i].CopyOf = &first
 		}
 	}
+	if total == 0 {
+		others.tellNone(s.err, topic.Name(), c.letterFilter)
+		return nil
+	}
 	if c.JSON {
 		return printLettersJSON(s, letters)
-	}
-	if total == 0 {
-		fmt.Fprintf(s.err, "topic %s: no dead letters\n", topic.Name())
-		return nil
 	}
 	if err := printLetters(s, letters); err != nil {
 		return err
 	}
 	if total > len(letters) {
-		fmt.Fprintf(s.err, "%d older ones are not listed: --limit\n", total-len(letters))
+		fmt.Fprintf(s.err, "%d older ones are not listed; --limit=0 lists all\n", total-len(letters))
 	}
 	return nil
 }

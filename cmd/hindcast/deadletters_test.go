@@ -171,3 +171,39 @@ func TestTellsOfFailedRedrives(t *testing.T) {
 		}
 	}
 }
+
+func TestTellsWhatAgainDoes(t *testing.T) {
+	for want, plan := range map[string]redrivePlan{
+		"": {},
+		"1 letter was redriven before: no log lines are in there, so nothing counts twice\n":                        {again: 1},
+		"1 letter was perhaps redriven before: what log lines are in there count twice then\n":                      {again: 1, perhaps: 1, lines: 1},
+		"3 letters were redriven before, 1 of them perhaps: 2 of them may hold log lines, which count twice then\n": {again: 3, perhaps: 1, lines: 2},
+	} {
+		var out strings.Builder
+		plan.tellAgain(&out)
+		if out.String() != want {
+			t.Errorf("told %q, want %q", out.String(), want)
+		}
+	}
+}
+
+// What there is instead is told in bounds, and safely.
+func TestTellsWhichLettersThereAre(t *testing.T) {
+	var tally letterTally
+	tally.add(&kafka.Letter{})
+	for i := range 2 * maxKinds {
+		tally.add(&kafka.Letter{Topic: fmt.Sprintf("\x1b[2Jt%03d", i), Format: "deploys"})
+	}
+	var out strings.Builder
+	tally.tellNone(&out, "dead", letterFilter{Format: "deployz"})
+	lines := strings.Split(strings.TrimSuffix(out.String(), "\n"), "\n")
+	if lines[0] != "topic dead: no dead letters are of format deployz. There are:" || lines[1] != "  not told of which topic: 1 letter" ||
+		len(lines) != 22 || lines[21] != "  and others" || strings.Contains(out.String(), "\x1b") {
+		t.Errorf("told %d lines:\n%q", len(lines), out.String())
+	}
+	out.Reset()
+	(&letterTally{}).tellNone(&out, "dead", letterFilter{Topic: "t", Since: span(2 * time.Hour)})
+	if got, want := out.String(), "topic dead: no dead letters of the last 2h\n"; got != want {
+		t.Errorf("told %q, want %q", got, want)
+	}
+}

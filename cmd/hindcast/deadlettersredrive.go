@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bufio"
 	"cmp"
 	"context"
 	"errors"
@@ -10,7 +9,6 @@ import (
 	"maps"
 	"os"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/hindcast/hindcast/ingest"
@@ -19,22 +17,24 @@ import (
 
 type deadLettersRedriveCmd struct {
 	letterFlags
-	Places []kafka.Place `arg:"" optional:"" placeholder:"PARTITION/OFFSET" help:"The places of letters in the topic of dead letters, as list prints them."`
+	Places []kafka.Place `arg:"" optional:"" placeholder:"PARTITION/OFFSET" help:"Letters by their places in the topic of dead letters, as list prints them; or choose with the flags below."`
 	letterFilter
-	All   bool `name:"all" help:"All of them."`
-	Again bool `name:"again" help:"Also those that were redriven before, or perhaps were. Log lines count once more then."`
-	Yes   bool `name:"yes" short:"y" help:"Do not ask."`
+	All   bool `name:"all" help:"All letters."`
+	Again bool `name:"again" help:"Also letters that were redriven before, or perhaps were (yes and perhaps, as list says). Their log lines count twice then."`
+	Yes   bool `name:"yes" short:"y" help:"Do not ask. Without it the command says what it is about to do and asks; where the standard input is no terminal, it ends with 1 instead."`
 }
 
 // Help is the command's long help.
 func (deadLettersRedriveCmd) Help() string {
-	return examples(`Writes the records to their topics again as they were: with their keys, values, headers and times. hindcast consumes them there like new ones; what still cannot be decoded becomes a dead letter again, and the first one stays where it is.
+	return examples(`Writes the records of dead letters to the topics that they came from again, as they were: with their keys, values, headers and times. It says which, and asks before it writes. hindcast consumes them there like new ones; what still cannot be decoded becomes a dead letter again, and the first one stays where it is.
 
 Each letter is redriven once: the topic of dead letters keeps marks of what was. Of a record that was kept twice one letter is redriven, and what was done with it was done with its copies. For alerts, events, changes, messages and envelopes that is only tidy: they have identities, and coming twice changes nothing. Log lines have none, and would count twice; so they are left out unless --again is given where it is not known whether they were redriven.
 
 A record that was sent and not acknowledged may have been written all the same. It is not sent again: the command ends there, says so, and the letter is listed as redriven "perhaps".
 
-It may be interrupted: it ends what it is at, and the same command goes on with the rest. A letter that was too large to be kept whole cannot be redriven. Nor are letters to topics that are neither in kafka.topics nor in kafka.forward_topics: a letter says itself which topic it is of, and whoever may write to the topic of dead letters could name any. --topic=TOPIC, with places or without, redrives to such a topic all the same.`,
+It may be interrupted: it ends what it is at, and the same command goes on with the rest. When it is run by a script, where nobody can be asked, give it --yes.
+
+A letter that was too large to be kept whole cannot be redriven. Nor are letters to topics that are neither in kafka.topics nor in kafka.forward_topics: a letter says itself which topic it is of, and whoever may write to the topic of dead letters could name any. --topic=TOPIC, with places or without, redrives to such a topic all the same.`,
 		"hindcast dead-letters redrive --config.file=hindcast.yml 0/17 0/19",
 		"hindcast dead-letters redrive --config.file=hindcast.yml --topic=app-logs --since=1d",
 		"hindcast dead-letters redrive --config.file=hindcast.yml --all --yes")
@@ -61,13 +61,18 @@ func (c *deadLettersRedriveCmd) Run(s *streams) error {
 	if err != nil {
 		return err
 	}
+	if filtered && plan.meant == 0 {
+		plan.others.tellNone(s.err, topic.Name(), c.letterFilter)
+	}
 	plan.tell(s.err)
 	if len(plan.places) == 0 {
 		fmt.Fprintln(s.err, "nothing is redriven")
 		return nil
 	}
-	if filtered && !c.Yes && !confirmed(s.err, os.Stdin, len(plan.places)) {
-		return errors.New("nothing is redriven: it was not confirmed, as --yes does")
+	if !c.Yes {
+		if err := confirm(ctx, s.err, os.Stdin, len(plan.places)); err != nil {
+			return err
+		}
 	}
 	bar := newProgress(s.err)
 	sum, err := topic.Redrive(ctx, plan.places, func(done int) { bar.text(fmt.Sprintf("%d of %d redriven", done, len(plan.places))) })
@@ -106,8 +111,12 @@ type redrivePlan struct {
 	places []kafka.Place
 	// to counts by topic and format.
 	to map[string]int
-	// again were redriven or perhaps were, lines of them may hold log lines.
-	again, lines int
+	// meant is how many letters were chosen, others tells of the rest.
+	meant  int
+	others letterTally
+	// again were redriven before, perhaps of them it is not known for sure, and lines
+	// of them may hold log lines.
+	again, perhaps, lines int
 	// done, unsure and unfit are left out: they were redriven; may have been, and
 	// may hold log lines; or cannot be, for a reason such as why.
 	done, unsure, unfit int
@@ -122,6 +131,7 @@ func (c *deadLettersRedriveCmd) plan(ctx context.Context, topic *kafka.DeadLette
 		topic, format string
 		unfit         error
 	}
+	plan := &redrivePlan{to: map[string]int{}}
 	wanted := map[kafka.Place]bool{}
 	for _, p := range c.Places {
 		wanted[p] = true
@@ -138,6 +148,8 @@ func (c *deadLettersRedriveCmd) plan(ctx context.Context, topic *kafka.DeadLette
 				unfit = fmt.Errorf("the letter at %s is of topic %q, not of %q", l.Place, l.Topic, c.Topic)
 			}
 			found[l.Place] = candidate{topic: l.Topic, format: l.Format, unfit: unfit}
+		} else if !early {
+			plan.others.add(l)
 		}
 		return nil
 	})
@@ -149,7 +161,7 @@ func (c *deadLettersRedriveCmd) plan(ctx context.Context, topic *kafka.DeadLette
 			return nil, fmt.Errorf("%w at %s in topic %q", kafka.ErrNoLetter, p, topic.Name())
 		}
 	}
-	plan := &redrivePlan{to: map[string]int{}}
+	plan.meant = len(found)
 	taken := map[kafka.Place]bool{}
 	for _, place := range slices.SortedFunc(maps.Keys(found), kafka.Place.Compare) {
 		l, state := found[place], states.Redriven(place)
@@ -172,13 +184,16 @@ func (c *deadLettersRedriveCmd) plan(ctx context.Context, topic *kafka.DeadLette
 		}
 		if state != kafka.NotRedriven {
 			plan.again++
+			if state != kafka.WasRedriven {
+				plan.perhaps++
+			}
 			if lines {
 				plan.lines++
 			}
 		}
 		taken[states.First(place)] = true
 		plan.places = append(plan.places, place)
-		plan.to[printable(fmt.Sprintf("topic %s, format %s", l.topic, l.format))]++
+		plan.to[letterKind{l.topic, l.format}.String()]++
 	}
 	return plan, nil
 }
@@ -194,20 +209,41 @@ func (p *redrivePlan) tell(w io.Writer) {
 	for _, to := range slices.Sorted(maps.Keys(p.to)) {
 		fmt.Fprintf(w, "%s: %s\n", to, plural(p.to[to], "letter"))
 	}
-	if p.again > 0 {
-		fmt.Fprintf(w, "%s redriven before, or perhaps; %d of them may hold log lines, which count once more\n", were(p.again), p.lines)
-	}
+	p.tellAgain(w)
 	if p.copies > 0 {
 		fmt.Fprintf(w, "%d left out as copies: of each record one letter is redriven\n", p.copies)
 	}
 	if p.done > 0 {
-		fmt.Fprintf(w, "%s redriven before and left out: --again\n", were(p.done))
+		fmt.Fprintf(w, "%s redriven before and left out; --again redrives such letters all the same\n", were(p.done))
 	}
 	if p.unsure > 0 {
-		fmt.Fprintf(w, "%s perhaps redriven before and left out, because log lines would count twice: --again, when you know that they were not\n", were(p.unsure))
+		fmt.Fprintf(w, "%s perhaps redriven before and left out, because log lines would count twice; --again redrives such letters, for when you know that they were not\n", were(p.unsure))
 	}
 	if p.unfit > 0 {
 		fmt.Fprintf(w, "%d cannot be redriven, as this one: %s\n", p.unfit, printable(p.why.Error()))
+	}
+}
+
+// tellAgain says which of the letters that will be redriven were before, and what
+// that does.
+func (p *redrivePlan) tellAgain(w io.Writer) {
+	switch {
+	case p.again == 0:
+		return
+	case p.perhaps == 0:
+		fmt.Fprintf(w, "%s redriven before", were(p.again))
+	case p.perhaps == p.again:
+		fmt.Fprintf(w, "%s perhaps redriven before", were(p.again))
+	default:
+		fmt.Fprintf(w, "%s redriven before, %d of them perhaps", were(p.again), p.perhaps)
+	}
+	switch {
+	case p.lines == 0:
+		fmt.Fprintln(w, ": no log lines are in there, so nothing counts twice")
+	case p.lines == p.again:
+		fmt.Fprintln(w, ": what log lines are in there count twice then")
+	default:
+		fmt.Fprintf(w, ": %d of them may hold log lines, which count twice then\n", p.lines)
 	}
 }
 
@@ -216,15 +252,4 @@ func were(n int) string {
 		return "1 letter was"
 	}
 	return fmt.Sprintf("%d letters were", n)
-}
-
-// confirmed asks.
-func confirmed(w io.Writer, r io.Reader, n int) bool {
-	fmt.Fprintf(w, "Redrive %s? [y/N] ", plural(n, "letter"))
-	answer, err := bufio.NewReader(io.LimitReader(r, 1<<10)).ReadString('\n')
-	if err != nil {
-		fmt.Fprintln(w)
-	}
-	answer = strings.ToLower(strings.TrimSpace(answer))
-	return answer == "y" || answer == "yes"
 }
