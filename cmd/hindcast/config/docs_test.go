@@ -61,8 +61,8 @@ const introduction = "<!-- Written by: go test ./cmd/hindcast/config -run TestRe
 
 hindcast needs no configuration file: every key has a default, and an empty file is the defaults.
 ` + "`hindcast serve --config.file=hindcast.yml` reads one; `hindcast check-config hindcast.yml`" + ` checks it
-and prints what is in force. Unknown keys are errors, with the file, the line and the key that was
-probably meant.
+and prints what is in force. All that is wrong is told at once, each with its line; unknown keys are
+errors, with the key that was probably meant.
 
 ` + "`SIGHUP`" + ` reads the file again. When it is bad, the old configuration stays in force, the reason is logged,
 and the metric ` + "`hindcast_config_last_reload_successful`" + ` is 0. What says so below takes effect at the
