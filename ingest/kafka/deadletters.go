@@ -73,7 +73,7 @@ func (d *deadLetters) check(ctx context.Context) error {
 // Put writes letters, and returns nil when all in-sync replicas have them. What
 // is larger than the topic takes is cut, and says so.
 func (d *deadLetters) Put(ctx context.Context, letters []delivery.DeadLetter) error {
-	if d.to.settings.Load() == nil {
+	if known := d.to.settings.Load(); known == nil || known.compacted {
 		if err := d.check(ctx); err != nil {
 			return fmt.Errorf("keep dead letters: %w", err)
 		}

@@ -163,8 +163,11 @@ func TestDeadLettersNeedATopic(t *testing.T) {
 	if missing, ok := errors.AsType[*MissingTopic](d.Put(t.Context(), letters)); !ok || missing.Topic != "absent" {
 		t.Errorf("an absent topic: error is %v", d.Put(t.Context(), letters))
 	}
-	if err := newDeadLetters(l, compacted).Put(t.Context(), letters); err == nil || !strings.Contains(err.Error(), "is compacted") {
-		t.Errorf("a compacted topic: error is %v", err)
+	to := newDeadLetters(l, compacted)
+	for try := range 2 {
+		if err := to.Put(t.Context(), letters); err == nil || !strings.Contains(err.Error(), "is compacted") {
+			t.Errorf("a compacted topic, try %d: error is %v", try, err)
+		}
 	}
 	// Once it is there, letters are kept.
 	if err := fake.CreateTopic(t.Context(), "absent", 1, nil); err != nil {
