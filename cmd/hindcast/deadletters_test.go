@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"os"
 	"slices"
@@ -205,5 +207,27 @@ func TestTellsWhichLettersThereAre(t *testing.T) {
 	(&letterTally{}).tellNone(&out, "dead", letterFilter{Topic: "t", Since: span(2 * time.Hour)})
 	if got, want := out.String(), "topic dead: no dead letters of the last 2h\n"; got != want {
 		t.Errorf("told %q, want %q", got, want)
+	}
+}
+
+func TestAskToRedrive(t *testing.T) {
+	for answer, want := range map[string]error{
+		"y\n": nil, " YES \r\n": nil, "n\n": errNotConfirmed, "\n": errNotConfirmed, "": errNotConfirmed, "y": errNotConfirmed, "yesterday\n": errNotConfirmed,
+	} {
+		var out strings.Builder
+		if err := ask(t.Context(), &out, strings.NewReader(answer), 2); !errors.Is(err, want) {
+			t.Errorf("answered %q: got error %v, want %v", answer, err, want)
+		}
+		if !strings.HasPrefix(out.String(), "Redrive 2 letters? [y/N] ") {
+			t.Errorf("asked %q", out.String())
+		}
+	}
+	// An interruption while nobody answers is a no.
+	silent, writer := io.Pipe()
+	defer writer.Close()
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := ask(ctx, io.Discard, silent, 2); !errors.Is(err, errNotConfirmed) {
+		t.Errorf("interrupted: got error %v, want %v", err, errNotConfirmed)
 	}
 }

@@ -23,21 +23,31 @@ func confirm(ctx context.Context, w io.Writer, in *os.File, letters int) error {
 	if !xterm.IsTerminal(int(in.Fd())) {
 		return errNoTerminal
 	}
+	return ask(ctx, w, in, letters)
+}
+
+// ask returns when there is an answer, or ctx is done: reading itself cannot be
+// interrupted, and is left behind then.
+func ask(ctx context.Context, w io.Writer, in io.Reader, letters int) error {
 	fmt.Fprintf(w, "Redrive %s? [y/N] ", plural(letters, "letter"))
 	answers := make(chan string, 1)
 	go func() {
 		line, err := bufio.NewReader(io.LimitReader(in, 1<<10)).ReadString('\n')
 		if err != nil {
-			fmt.Fprintln(w)
+			line = "" // it was not sent off
 		}
-		answers <- strings.ToLower(strings.TrimSpace(line))
+		answers <- line
 	}()
+	answer := ""
 	select {
-	case answer := <-answers:
-		if answer == "y" || answer == "yes" {
-			return nil
-		}
+	case answer = <-answers:
 	case <-ctx.Done():
+	}
+	switch strings.ToLower(strings.TrimSpace(answer)) {
+	case "y", "yes":
+		return nil
+	}
+	if answer == "" {
 		fmt.Fprintln(w)
 	}
 	return errNotConfirmed
