@@ -98,10 +98,11 @@ func (o *Options) check() error {
 	return nil
 }
 
-// warnings are what cannot be meant, and does no harm.
+// warnings are what cannot be meant, and does no harm. All roles are the default,
+// and mean whatever there is to do.
 func (o *Options) warnings() []string {
 	var list []string
-	if o.Roles&Consume != 0 && !o.consumes() {
+	if o.Roles != allRoles && o.Roles&Consume != 0 && !o.consumes() {
 		list = append(list, fmt.Sprintf("--roles=%s: nothing is consumed: the configuration has neither kafka.topics nor forward: %s", o.Roles, config.ForwardKafka))
 	}
 	return list

@@ -76,7 +76,7 @@ func TestRolesWarn(t *testing.T) {
 	for _, c := range []struct {
 		roles            Roles
 		forward, warning bool
-	}{{0, false, false}, {Consume | Correlate, false, true}, {allRoles, false, true}, {Consume | Correlate, true, false}, {Receive | Correlate, false, false}} {
+	}{{0, false, false}, {Consume | Correlate, false, true}, {allRoles, false, false}, {Consume | Correlate, true, false}, {Receive | Correlate, false, false}} {
 		o := Options{Roles: c.roles, Config: config.Default()}
 		if c.forward {
 			o.Config.Forward = config.ForwardKafka
