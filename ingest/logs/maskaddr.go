@@ -116,10 +116,13 @@ func ipv6At(s string, i int) int {
 		digit = digit || isDigit(s[j])
 		j++
 	}
+	if j < len(s) && goesOn(s[j]) {
+		return 0 // also behind a full stop: masked, what follows would be no part of it any more
+	}
 	for j > i && (s[j-1] == '.' || s[j-1] == ':' && !strings.HasSuffix(s[i:j], "::")) {
 		j-- // the end of a sentence
 	}
-	if colons < 2 || !digit || j < len(s) && goesOn(s[j]) {
+	if colons < 2 || !digit {
 		return 0
 	}
 	if _, err := netip.ParseAddr(s[i:j]); err != nil {
