@@ -27,9 +27,9 @@ type ForwarderOptions struct {
 	Wait time.Duration
 	// AlertTimeout and LogTimeout are how long a batch may take to be
 	// acknowledged, by what is in it, while any broker can be reached: when none
-	// can, senders are told within 1.5 s and 3 s, and after these at once. They should be shorter than the time-outs of
-	// who appends, so that senders hear of Kafka and not of a time-out. Default 4 s
-	// and 15 s.
+	// can, senders are told within 1.5 s and 3 s, and after these at once. They
+	// should be shorter than the time-outs of who appends, so that senders hear of
+	// Kafka and not of a time-out. Default 4 s and 15 s.
 	AlertTimeout time.Duration
 	LogTimeout   time.Duration
 	// QueueBytes bounds what is being written, for each of the two topics, in
@@ -157,10 +157,10 @@ func (f *Forwarder) learn(ctx context.Context, w *topicWriter, use TopicUse) err
 // Append writes a batch, and returns nil when all in-sync replicas have all of
 // it. It wraps [ErrUnavailable] when Kafka did not take it in time or too much is
 // being written already, and [ingest.ErrTooMuch] when a fact is larger than its
-// topic allows and cannot be split, which [Forwarder.Fit] prevents: then nothing was
-// written. After another
-// error part of the batch may have been; appending it again is right, because
-// facts have IDs and a chunk's parts have those that they had.
+// topic allows and cannot be split, which [Forwarder.Fit] prevents: then nothing
+// was written. After another error part of the batch may have been; appending it
+// again is right, because facts have IDs and a chunk's parts have those that they
+// had.
 func (f *Forwarder) Append(ctx context.Context, batch event.Batch) error {
 	err := f.append(ctx, batch)
 	// What is too large is the sender's matter, and does not say that Kafka fails.
